@@ -1,0 +1,19 @@
+"""Errors named by what their reader must do."""
+
+from __future__ import annotations
+
+
+class MarketDataError(Exception):
+    """The base of every error this package raises on purpose."""
+
+
+class InvalidTimeframe(MarketDataError, ValueError):
+    """The caller named a timeframe that does not exist: correct the call."""
+
+
+class InvalidRecord(MarketDataError, ValueError):
+    """A record breaks a rule of its type: refuse it, count it, go on."""
+
+
+class UnsortedTrades(MarketDataError, ValueError):
+    """Trades were handed over out of order or twice: the caller must sequence them first."""

@@ -1,0 +1,17 @@
+"""Reads settings from the environment, strictly: a bad value stops the start with its name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.FileAwareEnv()
+_file = BASE_DIR / ".env"
+if _file.exists():
+    environ.Env.read_env(_file, overwrite=False)
+
+VAR_DIR = Path(os.environ.get("TCPD_VAR") or BASE_DIR / "var").resolve()
