@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import django
 import pytest
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tcpdashboard.settings")
@@ -26,6 +27,8 @@ if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
     _started.start()
     os.environ["DATABASE_URL"] = _started.database_url
     os.environ["REDIS_URL"] = _started.redis_url
+
+django.setup()
 
 
 def pytest_unconfigure() -> None:
