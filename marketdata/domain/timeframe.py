@@ -52,7 +52,9 @@ _MINUTES: Final = {
     Timeframe.D1: 1440,
 }
 
-HIGHER_TIMEFRAMES: Final = tuple(timeframe for timeframe in Timeframe if timeframe is not Timeframe.M1)
+HIGHER_TIMEFRAMES: Final = tuple(
+    timeframe for timeframe in Timeframe if timeframe is not Timeframe.M1
+)
 
 
 def parse_timeframe(text: str) -> Timeframe:

@@ -1,0 +1,64 @@
+"""What goes into an instrument's stream at its start and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from marketdata.domain.records import Candles, Opening, Trades, empty_candles, empty_trades
+
+
+class HoleCause(StrEnum):
+    """Why trades are missing."""
+
+    START = "start"
+    OUTAGE = "outage"
+    LOSS = "loss"
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where the store stands for one instrument; all None and empty at the very first start.
+
+    `open_trades` are the stored trades of minutes that are not closed yet.
+    """
+
+    last_trade_id: int | None = None
+    last_trade_ms: int | None = None
+    last_close: float | None = None
+    last_closed_open_ms: int | None = None
+    open_trades: Trades = field(default_factory=empty_trades)
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Trades that are missing: ids first_id to last_id, both included.
+
+    `first_id` is None at the very first start: everything from `after_ms`, the start of the
+    minute of the first live trade, up to `last_id`. `after_ms` and `before_ms` are the times of
+    the trades on both sides.
+    """
+
+    first_id: int | None
+    last_id: int
+    after_ms: int
+    before_ms: int
+    cause: HoleCause
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """What one input made of an instrument's stream; every part may be empty.
+
+    `minutes` are closed 1m candles in order, flat ones included; `rebuild` are open times of
+    candles that were closed before and have now received a late trade: the store builds those
+    again from its trades.
+    """
+
+    trades: Trades = field(default_factory=empty_trades)
+    openings: tuple[Opening, ...] = ()
+    minutes: Candles = field(default_factory=empty_candles)
+    rebuild: tuple[int, ...] = ()
+    opened: tuple[Hole, ...] = ()
+    repaired: tuple[Hole, ...] = ()
+    given_up: tuple[Hole, ...] = ()
