@@ -1,0 +1,52 @@
+"""Addresses, channels, codes and limits of OKX v5."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where an exchange that speaks OKX v5 listens.
+
+    `ca_file` names the certificate authority to trust instead of the system's (PEM).
+    """
+
+    rest: str = "https://www.okx.com"
+    public: str = "wss://ws.okx.com:8443/ws/v5/public"
+    business: str = "wss://ws.okx.com:8443/ws/v5/business"
+    ca_file: str | None = None
+
+
+PRODUCTION: Final = Endpoints()
+
+TICKERS: Final = "tickers"
+TRADES: Final = "trades"
+TRADES_ALL: Final = "trades-all"
+CANDLE_1M: Final = "candle1m"
+
+# Limits of one connection.
+MAX_REQUEST_BYTES: Final = 60_000  # OKX: 64 KB
+REQUESTS_PER_HOUR: Final = 480  # subscribe, unsubscribe and login together
+CONNECTIONS_PER_S: Final = 3  # per IP
+
+# WebSocket event codes.
+SERVICE_UPGRADE: Final = "64008"
+NO_SUCH_CHANNEL: Final = "60018"
+
+# REST: row limits of a page and requests per 2 s and IP.
+TRADES_PAGE: Final = 100
+CANDLES_PAGE: Final = 300
+RATE_WINDOW_S: Final = 2.0
+RATES: Final = {
+    "/api/v5/public/time": 10,
+    "/api/v5/public/instruments": 20,
+    "/api/v5/market/candles": 40,
+    "/api/v5/market/history-candles": 20,
+    "/api/v5/market/trades": 100,
+    "/api/v5/market/history-trades": 20,
+}
+
+# Busy, too many requests, cache or gateway in trouble: the same request may work a moment later.
+RETRY_CODES: Final = frozenset({"50001", "50004", "50011", "50013", "50026", "500"})

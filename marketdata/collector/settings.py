@@ -1,0 +1,39 @@
+"""Every tunable of a collector, in one value. The defaults suit production."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorSettings:
+    """Limits and times. `_s` and `_ms` are wall time; `_exchange_ms` is exchange time."""
+
+    batch_trades: int = 5_000
+    batch_ms: int = 250
+    # Emitted trades that wait for the writer before the sockets are read no further.
+    backlog_trades: int = 25_000
+    # Forming candles are shown and silent minutes closed this often.
+    tick_ms: int = 250
+    connect_timeout_s: float = 10.0
+    close_timeout_s: float = 0.5
+    # OKX drops a socket after 30 s without a push.
+    ping_after_s: float = 20.0
+    pong_within_s: float = 10.0
+    ack_within_s: float = 10.0
+    # A channel that says nothing while others prove that it should.
+    channel_silence_s: float = 30.0
+    # A candle channel pushes every minute, traded or not.
+    candle_silence_s: float = 180.0
+    backoff_base_s: float = 0.25
+    backoff_cap_s: float = 30.0
+    # After a socket lived this long the next failure starts at the base again.
+    backoff_reset_s: float = 60.0
+    drain_s: float = 2.5
+    # Larger holes are filled by the exchange's own candles.
+    max_hole_trades: int = 30_000
+    repairs_at_once: int = 4
+    give_up_exchange_ms: int = 30_000
+    # A repair that has not moved for so long is left to the gap's own repair later.
+    repair_patience_s: float = 60.0
+    warn_every_s: float = 60.0
