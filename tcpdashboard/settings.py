@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from urllib.parse import urlsplit
+
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 
+from tcpdashboard.common.logs import wants_color
 from tcpdashboard.env import BASE_DIR, VAR_DIR, env
 
 # ----------------------------------------------------------------------------- core
@@ -116,6 +120,25 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
+# ----------------------------------------------------------------------------- logs
+LOGGING_CONFIG = "tcpdashboard.common.logs.configure"
+LOGGING = {
+    "process": env.str("TCPD_PROCESS", default="manage"),
+    "level": env.str("TCPD_LOG_LEVEL", default="INFO").upper(),
+    "format": env.str("TCPD_LOG_FORMAT", default="console"),
+    "color": env.bool("TCPD_LOG_COLOR", default=wants_color()),
+    "folder": env.str("TCPD_LOG_DIR", default=str(VAR_DIR / "logs")),
+    "file_mb": env.float("TCPD_LOG_FILE_MB", default=20),
+    "files": env.int("TCPD_LOG_FILES", default=10),
+    "days": env.float("TCPD_LOG_DAYS", default=14),
+    "secrets": [SECRET_KEY, _database.get("PASSWORD", ""), urlsplit(REDIS_URL).password or ""],
+}
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+# A sweep every two seconds is no news; what goes wrong is.
+DJANGO_STRUCTLOG_CELERY_DEFAULT_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_CELERY_TASK_FAILURE_LOG_LEVEL = logging.ERROR
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+
 # ----------------------------------------------------------------------------- static files
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
@@ -141,6 +164,8 @@ CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
+# Probes come from inside, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
@@ -165,18 +190,30 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_VERSIONING_CLASS": None,
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["tcpdashboard.common.rest.OrjsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["tcpdashboard.common.rest.PersonThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"user": env.str("TCPD_API_RATE", default="1200/min")},
+    "EXCEPTION_HANDLER": "tcpdashboard.common.rest.problem",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "TCPDashboard",
+    "DESCRIPTION": "Market data of the exchanges this installation collects.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
 }
 
 # ----------------------------------------------------------------------------- collection
 COLLECTOR_LEASE_SECONDS = env.float("TCPD_COLLECTOR_LEASE_SECONDS", default=10)
 COLLECTOR_RENEW_SECONDS = env.float("TCPD_COLLECTOR_RENEW_SECONDS", default=3)
-COLLECTOR_SWEEP_SECONDS = env.float("TCPD_COLLECTOR_SWEEP_SECONDS", default=2)
+# Whole seconds: beat's own table knows no fractions.
+COLLECTOR_SWEEP_SECONDS = env.int("TCPD_COLLECTOR_SWEEP_SECONDS", default=2)
+HISTORY_DAYS = env.int("TCPD_HISTORY_DAYS", default=30)
+OKX_REST_URL = env.str("TCPD_OKX_REST_URL", default="https://www.okx.com")
+OKX_WS_URL = env.str("TCPD_OKX_WS_URL", default="wss://ws.okx.com:8443/ws/v5")
+OKX_CA_FILE = env.str("TCPD_OKX_CA_FILE", default="")

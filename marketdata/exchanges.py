@@ -1,0 +1,50 @@
+"""The exchanges this installation can reach, and where: settings become addresses here."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from marketdata.collector.okx.constants import Endpoints
+
+OKX: Final = "okx"
+SIMULATED: Final = "okx-sim"
+EXCHANGES: Final = (OKX, SIMULATED)
+
+
+def exchange_endpoints(exchange: str) -> Endpoints:
+    """Return the addresses of `exchange`.
+
+    Raises ImproperlyConfigured, saying what to set, when the configured addresses belong to the
+    other exchange: simulated data never enters under the name of the real one.
+    """
+    if exchange not in EXCHANGES:
+        raise ImproperlyConfigured(
+            f"expected one of the exchanges {', '.join(EXCHANGES)}; was {exchange!r}"
+        )
+    if _is_okx(settings.OKX_REST_URL) and exchange == SIMULATED:
+        raise ImproperlyConfigured(
+            f"{SIMULATED} is the simulated exchange, but TCPD_OKX_REST_URL is "
+            f"{settings.OKX_REST_URL}: start `manage.py simulate_exchange` and set "
+            "TCPD_OKX_REST_URL and TCPD_OKX_WS_URL to the addresses it prints"
+        )
+    if not _is_okx(settings.OKX_REST_URL) and exchange == OKX:
+        raise ImproperlyConfigured(
+            f"{OKX} is the real exchange, but TCPD_OKX_REST_URL is {settings.OKX_REST_URL}: "
+            f"unset it, or name the exchange {SIMULATED}"
+        )
+    sockets = settings.OKX_WS_URL.rstrip("/")
+    return Endpoints(
+        rest=settings.OKX_REST_URL.rstrip("/"),
+        public=f"{sockets}/public",
+        business=f"{sockets}/business",
+        ca_file=settings.OKX_CA_FILE or None,
+    )
+
+
+def _is_okx(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host == "okx.com" or host.endswith(".okx.com")

@@ -1,0 +1,1 @@
+"""Keeps every enabled collector running in exactly one place."""

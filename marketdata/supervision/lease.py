@@ -1,0 +1,152 @@
+"""The lease on a collector: at most one holder, by the database's own clock.
+
+Every take-over raises the fencing token, which each write transaction checks first. So a holder
+that was thought dead and wakes up again can write nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value
+from django.db.models.functions import Now
+
+from marketdata.models import Collector, from_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to run one collector, until it is not renewed for the lease's length."""
+
+    collector_id: int
+    owner: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a holder writes to the collector's row when it renews."""
+
+    state: Collector.State
+    counters: dict[str, Any] | None = None
+    exchange_ms: int | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What the row asks of its holder."""
+
+    is_wanted: bool
+    is_restart: bool
+    symbols: frozenset[str]
+
+
+def acquire(collector_id: int, *, is_swept: bool = True) -> Lease | None:
+    """Take the lease when nobody holds it, raising the fencing token; None when somebody does.
+
+    With `is_swept` the collector must also be wanted; a foreground run asks for itself.
+    """
+    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"[-128:]
+    wanted = {"desired": Collector.Desired.RUNNING} if is_swept else {}
+    with transaction.atomic():
+        taken = Collector.objects.filter(_free(), pk=collector_id, **wanted).update(
+            lease_owner=owner,
+            lease_expires_at=_expiry(),
+            fencing_token=F("fencing_token") + 1,
+            started_at=Now(),
+            heartbeat_at=Now(),
+            state=Collector.State.STARTING,
+        )
+        if not taken:
+            return None
+        token = Collector.objects.values_list("fencing_token", flat=True).get(pk=collector_id)
+    return Lease(collector_id, owner, token)
+
+
+def renew(lease: Lease, report: Report) -> Orders | None:
+    """Extend the lease, write the report and return what the row asks; None when it was lost.
+
+    A lease that ran out but was taken by nobody (the database was away) is renewed.
+    """
+    held = _held(lease).update(
+        lease_expires_at=_expiry(), heartbeat_at=Now(), **_reported(report)
+    )
+    return _orders(lease) if held else None
+
+
+def release(lease: Lease, report: Report, *, at_once: bool) -> bool:
+    """Give the lease back; False when it was not held any more.
+
+    With `at_once` the next sweep may start the collector again immediately; after a failure it
+    waits until the last request is old enough.
+    """
+    values = _reported(report) | ({"requested_at": None} if at_once else {})
+    return bool(_held(lease).update(lease_owner="", lease_expires_at=None, **values))
+
+
+def due() -> list[int]:
+    """Return the collectors that should run and have no holder, each once per lease length.
+
+    The request is stamped by the statement that finds it, so any number of sweeps may run.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE, {"again": settings.COLLECTOR_LEASE_SECONDS})
+        return [row[0] for row in cursor.fetchall()]
+
+
+_DUE = """
+    update marketdata_collector collector
+    set requested_at = now(), state = 'starting'
+    where desired = 'running'
+      and (lease_expires_at is null or lease_expires_at < now())
+      and (requested_at is null or requested_at < now() - make_interval(secs => %(again)s))
+      and exists (
+        select 1 from marketdata_instrument
+        where collector_id = collector.id and is_enabled
+      )
+    returning id
+"""
+
+
+def _free() -> Q:
+    return Q(lease_expires_at=None) | Q(lease_expires_at__lt=Now())
+
+
+def _held(lease: Lease) -> QuerySet[Collector]:
+    return Collector.objects.filter(
+        pk=lease.collector_id, lease_owner=lease.owner, fencing_token=lease.token
+    )
+
+
+def _expiry() -> ExpressionWrapper:
+    length = Value(timedelta(seconds=settings.COLLECTOR_LEASE_SECONDS))
+    return ExpressionWrapper(Now() + length, output_field=DateTimeField())
+
+
+def _reported(report: Report) -> dict[str, Any]:
+    values: dict[str, Any] = {"state": report.state}
+    if report.counters is not None:
+        values["counters"] = report.counters
+    if report.exchange_ms is not None:
+        values["exchange_time"] = from_ms(report.exchange_ms)
+    if report.error:
+        values |= {"last_error": report.error, "last_error_at": Now()}
+    return values
+
+
+def _orders(lease: Lease) -> Orders:
+    row = Collector.objects.get(pk=lease.collector_id)
+    asked, started = row.restart_requested_at, row.started_at
+    return Orders(
+        is_wanted=row.desired == Collector.Desired.RUNNING,
+        is_restart=asked is not None and started is not None and asked > started,
+        symbols=frozenset(row.instruments.enabled().values_list("symbol", flat=True)),
+    )

@@ -1,0 +1,184 @@
+"""Runs one collector under its lease, from taking it to giving it back."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Final
+
+import structlog
+from django.conf import settings
+from django.db import Error as DatabaseError
+
+from marketdata.collector.base import BaseCollector
+from marketdata.collector.errors import LostLease
+from marketdata.models import Collector
+from marketdata.supervision.building import build_collector
+from marketdata.supervision.lease import Lease, Orders, Report, acquire, release, renew
+from marketdata.supervision.reporting import Reporter
+from marketdata.supervision.session import Session
+
+SHUTDOWN: Final = threading.Event()
+"""Set when this process is told to end; every run in it drains and gives its lease back."""
+
+STOP_POLL_S: Final = 0.1
+DRAIN_S: Final = 6.0
+CANCEL_S: Final = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+class Outcome(StrEnum):
+    """Why a run ended."""
+
+    HELD = "held by another worker, or not wanted"
+    SHUTDOWN = "the process ends"
+    STOPPED = "stopped on request"
+    RESTART = "restarts on request"
+    CHANGED = "its instruments changed"
+    LOST = "lost its lease"
+    FAILED = "failed"
+
+
+Observer = Callable[[dict[str, Any]], bool]
+"""Called about once a second with the collector's health; True ends the run."""
+
+
+def run_collector(
+    collector_id: int,
+    stop: threading.Event = SHUTDOWN,
+    *,
+    symbols: tuple[str, ...] | None = None,
+    observer: Observer | None = None,
+) -> Outcome:
+    """Take the collector's lease, collect until there is a reason to end, and give it back.
+
+    Collects the enabled instruments that are assigned to the collector, following every change;
+    or `symbols`, in the foreground, whatever the row wants. Blocks for as long as it collects.
+    """
+    if stop.is_set():
+        return Outcome.SHUTDOWN
+    session = Session(f"supervision-{collector_id}")
+    try:
+        lease = session.call(acquire, collector_id, is_swept=symbols is None)
+        if lease is None:
+            return Outcome.HELD
+        return asyncio.run(_Run(lease, session, stop, symbols, observer).until_ended())
+    finally:
+        session.close()
+
+
+class _Run:
+    """One holding of a lease; several collectors in a row when the instruments change."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        session: Session,
+        stop: threading.Event,
+        symbols: tuple[str, ...] | None,
+        observer: Observer | None,
+    ) -> None:
+        self._lease, self._session, self._stop = lease, session, stop
+        self._symbols, self._observer = symbols, observer
+        self._reporter = Reporter()
+        self._log = log.bind(collector_id=lease.collector_id, fencing_token=lease.token)
+
+    async def until_ended(self) -> Outcome:
+        self._log.info("collector_starts")
+        outcome = Outcome.CHANGED
+        try:
+            while outcome is Outcome.CHANGED:
+                outcome = await self._collect()
+        except LostLease:
+            outcome = Outcome.LOST
+        except Exception as error:
+            outcome = Outcome.FAILED
+            self._reporter.failed(error)
+            self._log.exception("collector_failed")
+        await self._give_back(outcome)
+        self._log.info("collector_ended", reason=outcome.value)
+        return outcome
+
+    async def _collect(self) -> Outcome:
+        """Run one collector object until something ends it; raises what it raises."""
+        built = await self._session.run(build_collector, self._lease, self._symbols)
+        ending = asyncio.Event()
+        running = asyncio.create_task(built.run(ending), name="collector")
+        reasons = [
+            asyncio.create_task(reason, name=name)
+            for name, reason in (
+                ("stop", self._wait_for_stop()),
+                ("renewal", self._renew_until_told(built)),
+                ("observer", self._observe(built)),
+            )
+        ]
+        try:
+            done, _ = await asyncio.wait(
+                {running, *reasons}, return_when=asyncio.FIRST_COMPLETED
+            )
+            ended = [reason.result() for reason in reasons if reason in done]
+        finally:
+            for reason in reasons:
+                reason.cancel()
+            ending.set()
+            await self._drain(running)
+        if running.done() and not running.cancelled():
+            running.result()
+        if not ended:
+            raise RuntimeError("the collector ended although nothing had told it to")
+        return ended[0]
+
+    async def _wait_for_stop(self) -> Outcome:
+        while not self._stop.is_set():
+            await asyncio.sleep(STOP_POLL_S)
+        return Outcome.SHUTDOWN
+
+    async def _renew_until_told(self, collector: BaseCollector) -> Outcome:
+        symbols = frozenset(spec.symbol for spec in collector.instruments)
+        while True:
+            try:
+                report = self._reporter.report(collector.health())
+                orders = await self._session.run(renew, self._lease, report)
+            except DatabaseError as error:
+                # The database is away: collection waits by itself, and the fencing token
+                # guards its writes should another holder come back first.
+                self._log.warning("lease_not_renewed", error=str(error))
+            else:
+                if outcome := self._decide(orders, symbols):
+                    return outcome
+            await asyncio.sleep(settings.COLLECTOR_RENEW_SECONDS)
+
+    def _decide(self, orders: Orders | None, symbols: frozenset[str]) -> Outcome | None:
+        if orders is None:
+            return Outcome.LOST
+        if self._symbols is not None:
+            return None
+        if not orders.is_wanted or not orders.symbols:
+            return Outcome.STOPPED
+        if orders.is_restart:
+            return Outcome.RESTART
+        return Outcome.CHANGED if orders.symbols != symbols else None
+
+    async def _observe(self, collector: BaseCollector) -> Outcome:
+        while self._observer is None or not self._observer(collector.health()):
+            await asyncio.sleep(1)
+        return Outcome.STOPPED
+
+    async def _drain(self, running: asyncio.Task[None]) -> None:
+        _, pending = await asyncio.wait({running}, timeout=DRAIN_S)
+        if pending:
+            self._log.error("collector_did_not_drain", waited_s=DRAIN_S)
+            running.cancel()
+            await asyncio.wait({running}, timeout=CANCEL_S)
+
+    async def _give_back(self, outcome: Outcome) -> None:
+        is_failed = outcome is Outcome.FAILED
+        state = Collector.State.FAILED if is_failed else Collector.State.STOPPED
+        report = Report(state, error=self._reporter.unwritten())
+        try:
+            await self._session.run(release, self._lease, report, at_once=not is_failed)
+        except DatabaseError as error:
+            self._log.warning("lease_not_given_back", error=str(error))
