@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
+from django.conf import settings
+from django_structlog.celery.steps import DjangoStructLogInitStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tcpdashboard.settings")
 
 app = Celery("tcpdashboard")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["worker"].add(DjangoStructLogInitStep)
+
+
+@signals.setup_logging.connect
+def _log_as_every_process_does(**_options: Any) -> None:
+    # Having a receiver keeps Celery from setting up handlers of its own.
+    from tcpdashboard.common.logs import configure_logs
+
+    configure_logs(settings.LOGGING["process"])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import django
 import pytest
+from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tcpdashboard.settings")
 os.environ.setdefault("TCPD_SECRET_KEY", secrets.token_urlsafe(48))
@@ -29,6 +30,14 @@ if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
     os.environ["REDIS_URL"] = _started.redis_url
 
 django.setup()
+
+# Templates name files as they are in the tree: no collectstatic before tests.
+settings.WHITENOISE_USE_FINDERS = True
+settings.STORAGES = {
+    **settings.STORAGES,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 
 def pytest_unconfigure() -> None:
