@@ -7,15 +7,20 @@ import os
 import sys
 
 
-def main() -> None:
+def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tcpdashboard.settings")
-    from tcpdashboard.embedded import engines_for_this_process
+    from tcpdashboard.embedded import CannotStartError, engines_for_this_process
 
-    with engines_for_this_process():
-        from django.core.management import execute_from_command_line
+    try:
+        with engines_for_this_process():
+            from django.core.management import execute_from_command_line
 
-        execute_from_command_line(sys.argv)
+            execute_from_command_line(sys.argv)
+    except CannotStartError as error:
+        sys.stderr.write(f"manage.py: {error}\n")
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
