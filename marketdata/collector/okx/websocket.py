@@ -1,0 +1,211 @@
+"""One socket to OKX: dialled, subscribed, pinged, and declared dead when it says nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from typing import Final
+
+import msgspec
+import structlog
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from marketdata.collector.errors import ExchangeUnavailable
+from marketdata.collector.okx.constants import MAX_REQUEST_BYTES, REQUESTS_PER_HOUR
+from marketdata.collector.okx.parsing import Ack, Notice, Refusal
+from marketdata.collector.okx.rest import is_loopback
+from marketdata.collector.settings import CollectorSettings
+
+Channel = tuple[str, str]
+"""A channel's name and the instrument: what one subscription is for."""
+
+# Frames that wait in the library before it stops reading the network.
+MAX_FRAMES_WAITING: Final = 256
+MAX_FRAME_BYTES: Final = 4 * 2**20
+SUBSCRIBE_ATTEMPTS: Final = 3
+ENDS: Final = (ExchangeUnavailable, OSError, TimeoutError, WebSocketException)
+"""How a connection may end without anything being wrong here."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class OKXSocket:
+    """One connection with its subscriptions, used once.
+
+    `receive` is called with every frame, in order, from `run`; it must not block. `drained` is
+    awaited whenever `is_full` says that what was received cannot be taken further for now.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        channels: Collection[Channel],
+        receive: Callable[[OKXSocket, bytes], None],
+        *,
+        is_full: Callable[[], bool],
+        drained: Callable[[], Awaitable[object]],
+        settings: CollectorSettings,
+        tls: ssl.SSLContext | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.url, self.channels = url, frozenset(channels)
+        self.ready = asyncio.Event()
+        self.leaving = asyncio.Event()
+        self.received = 0
+        self.refused: dict[Channel, str] = {}
+        self._unacknowledged = set(channels)
+        self._requests: list[float] = []
+        self._receive, self._is_full, self._drained = receive, is_full, drained
+        self._settings, self._tls, self._monotonic = settings, tls, monotonic
+        self._connection: ClientConnection | None = None
+
+    async def run(self) -> None:
+        """Connect, subscribe and read until the connection ends.
+
+        Always ends by ExchangeUnavailable, with the reason, or by being cancelled.
+        """
+        try:
+            self._connection = await self._dial()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(self._connection), name="read")
+                tasks.create_task(self._subscribe(self._connection), name="subscribe")
+                tasks.create_task(self._watch(self._connection), name="watch")
+        except ENDS as error:
+            raise ExchangeUnavailable(_reason(error)) from error
+        except BaseExceptionGroup as errors:
+            ends, others = errors.split(ENDS)
+            if ends is None or others is not None:
+                raise
+            raise ExchangeUnavailable(_reason(ends)) from errors
+        finally:
+            await self._close()
+
+    def acknowledged(self, ack: Ack) -> None:
+        """Take the answer to a subscription."""
+        if ack.event == "subscribe":
+            self.delivered((ack.channel, ack.symbol))
+
+    def delivered(self, channel: Channel) -> None:
+        """Take the first data of a channel, which may come before its ack."""
+        self._unacknowledged.discard(channel)
+        if not self._unacknowledged:
+            self.ready.set()
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Take an error event: that channel will not come, the others still do."""
+        channel = (refusal.channel, refusal.symbol)
+        if channel in self.channels:
+            self.refused[channel] = refusal.code
+            self.delivered(channel)
+
+    def notified(self, notice: Notice) -> None:
+        """Take the announcement that this connection will be closed."""
+        log.info("connection will be closed", url=self.url, code=notice.code)
+        self.leaving.set()
+
+    async def _dial(self) -> ClientConnection:
+        return await connect(
+            self.url,
+            ssl=self._tls if self.url.startswith("wss:") else None,
+            compression=None,
+            open_timeout=self._settings.connect_timeout_s,
+            close_timeout=self._settings.close_timeout_s,
+            ping_interval=None,  # OKX wants its own text ping
+            max_queue=MAX_FRAMES_WAITING,
+            max_size=MAX_FRAME_BYTES,
+            proxy=None if is_loopback(self.url) else True,
+        )
+
+    async def _read(self, connection: ClientConnection) -> None:
+        """Hand on every frame. The one loop that runs for every trade: nothing else belongs here."""
+        recv, receive, is_full = connection.recv, self._receive, self._is_full
+        while True:
+            message = await recv(decode=False)
+            self.received += 1
+            receive(self, message)
+            if is_full():
+                await self._drained()
+
+    async def _subscribe(self, connection: ClientConnection) -> None:
+        """Ask for all channels, and again for those that were not acknowledged."""
+        for _ in range(SUBSCRIBE_ATTEMPTS):
+            for request in subscribe_requests(self._unacknowledged):
+                self._spend_request()
+                await connection.send(request)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.ack_within_s):
+                    await self.ready.wait()
+                return
+        raise ExchangeUnavailable(f"{len(self._unacknowledged)} subscriptions were not answered")
+
+    def _spend_request(self) -> None:
+        now = self._monotonic()
+        self._requests = [at for at in self._requests if now - at < 3600]
+        if len(self._requests) >= REQUESTS_PER_HOUR:
+            raise ExchangeUnavailable("the hour's subscriptions of this connection are spent")
+        self._requests.append(now)
+
+    async def _watch(self, connection: ClientConnection) -> None:
+        """Ping after a silence and require an answer to it; anything received is one."""
+        while True:
+            await self._silence(self._settings.ping_after_s)
+            seen = self.received
+            await connection.send("ping")
+            await asyncio.sleep(self._settings.pong_within_s)
+            # While nothing is read because the store is behind, silence proves nothing.
+            if self.received == seen and not self._is_full():
+                raise ExchangeUnavailable("no answer to a ping")
+
+    async def _silence(self, seconds: float) -> None:
+        """Return when nothing was received for `seconds`.
+
+        Looking at a counter now and then costs nothing for each message.
+        """
+        seen, since = self.received, self._monotonic()
+        while (quiet := self._monotonic() - since) < seconds:
+            await asyncio.sleep(min(seconds - quiet, 1.0))
+            if self.received != seen:
+                seen, since = self.received, self._monotonic()
+
+    async def _close(self) -> None:
+        """Close politely but briefly: a flooded socket would take ten seconds."""
+        if self._connection is None:
+            return
+        with contextlib.suppress(TimeoutError, OSError, WebSocketException):
+            async with asyncio.timeout(self._settings.close_timeout_s):
+                await self._connection.close()
+        self._connection.transport.abort()
+
+
+def subscribe_requests(channels: Collection[Channel]) -> Iterator[str]:
+    """Yield as few requests as the limit on their size allows, sorted by channel."""
+    args: list[dict[str, str]] = []
+    size = 0
+    for channel, symbol in sorted(channels):
+        arg = {"channel": channel, "instId": symbol}
+        length = len(msgspec.json.encode(arg)) + 1
+        if args and size + length > MAX_REQUEST_BYTES:
+            yield _request(args)
+            args, size = [], 0
+        args.append(arg)
+        size += length
+    if args:
+        yield _request(args)
+
+
+def _request(args: list[dict[str, str]]) -> str:
+    return msgspec.json.encode({"op": "subscribe", "args": args}).decode()
+
+
+def _reason(error: BaseException) -> str:
+    """Return an error, or the first of a group, in one line."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, ConnectionClosed):
+        frame = error.rcvd
+        return f"closed with {frame.code} {frame.reason}" if frame else "closed without a frame"
+    return str(error) or type(error).__name__
