@@ -48,7 +48,7 @@ class Instrument(models.Model):
         max_digits=28,
         decimal_places=16,
         default=1,
-        help_text="Base currency in one unit of size: 1 for spot, ctVal x ctMult for swaps.",
+        help_text="Base currency in one unit of size: 1 for spot.",
     )
     state = models.CharField(max_length=16, default="live")
     listed_at = models.DateTimeField(null=True, blank=True)

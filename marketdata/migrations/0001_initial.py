@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         decimal_places=16,
                         default=1,
-                        help_text="Base currency in one unit of size: 1 for spot, ctVal x ctMult for swaps.",
+                        help_text="Base currency in one unit of size: 1 for spot.",
                         max_digits=28,
                     ),
                 ),

@@ -1,0 +1,61 @@
+"""Stretches of missing trades as rows that outlive the collector that saw them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from marketdata.domain.events import Emission, Hole, HoleCause
+from marketdata.models import DataGap, from_ms
+
+if TYPE_CHECKING:
+    from django.db.backends.utils import CursorWrapper
+
+_CAUSES: Final = {
+    HoleCause.START: DataGap.Cause.RESTART,
+    HoleCause.OUTAGE: DataGap.Cause.OUTAGE,
+    HoleCause.LOSS: DataGap.Cause.LOSS,
+}
+_GIVEN_UP: Final = "not repaired in time: its minutes were handed on as incomplete"
+
+_OPEN: Final = """
+insert into marketdata_datagap (
+    instrument_id, first_trade_id, last_trade_id, start, "end", cause, state, reason
+) values (%s, %s, %s, %s, %s, %s, 'open', '') on conflict do nothing
+"""
+
+_REPAIRED: Final = """
+update marketdata_datagap set state = 'repaired', closed_at = now()
+where instrument_id = %s and first_trade_id >= %s and last_trade_id <= %s and state <> 'repaired'
+"""
+
+_EXPLAIN: Final = """
+update marketdata_datagap set reason = %s
+where instrument_id = %s and first_trade_id = %s and last_trade_id = %s and state = 'open'
+"""
+
+
+def write_gaps(cursor: CursorWrapper, instrument_id: int, emission: Emission) -> None:
+    """Store what became of the holes of an emission.
+
+    A hole given up stays an open gap with a reason: its minutes went on as incomplete, and it
+    still waits for its repair. The hole of a first start has no beginning and is no gap: nothing
+    was being collected before it.
+    """
+    for hole in (*emission.opened, *emission.repaired, *emission.given_up):
+        if hole.first_id is not None:
+            cursor.execute(_OPEN, [instrument_id, *_ids(hole), *_circumstances(hole)])
+    for hole in emission.given_up:
+        if hole.first_id is not None:
+            cursor.execute(_EXPLAIN, [_GIVEN_UP, instrument_id, *_ids(hole)])
+    for hole in emission.repaired:
+        if hole.first_id is not None:
+            cursor.execute(_REPAIRED, [instrument_id, *_ids(hole)])
+
+
+def _ids(hole: Hole) -> tuple[int | None, int]:
+    return hole.first_id, hole.last_id
+
+
+def _circumstances(hole: Hole) -> tuple[datetime, datetime, str]:
+    return from_ms(hole.after_ms), from_ms(hole.before_ms), _CAUSES[hole.cause].value

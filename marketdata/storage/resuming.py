@@ -1,0 +1,48 @@
+"""Where the store stands for an instrument when its collection starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from marketdata.domain.events import Resume
+from marketdata.domain.records import empty_trades
+from marketdata.domain.timeframe import MINUTE_MS, Timeframe
+from marketdata.models import Instrument
+from marketdata.storage.candles import read_last_candles
+from marketdata.storage.trades import select_trades
+
+if TYPE_CHECKING:
+    from django.db.backends.utils import CursorWrapper
+
+# Ids rise with time but for a few milliseconds: the newest id is among the last rows.
+_LAST_TRADE: Final = """
+select trade_id, (extract(epoch from executed_at) * 1000)::bigint from (
+    select trade_id, executed_at from marketdata_trade where instrument_id = %s
+    order by executed_at desc, trade_id desc limit 100
+) as newest order by trade_id desc limit 1
+"""
+
+
+def read_resume(cursor: CursorWrapper, instrument: Instrument) -> Resume:
+    """Return the newest closed minute, the newest trade and the trades of minutes not closed."""
+    last_id, last_ms = _last_trade(cursor, instrument.pk)
+    candles = read_last_candles(instrument, Timeframe.M1, 1)
+    if not len(candles):
+        return Resume(last_trade_id=last_id, last_trade_ms=last_ms)
+    closed_ms = int(candles["open_time_ms"][0])
+    open_trades = empty_trades()
+    if last_ms is not None and last_ms >= closed_ms + MINUTE_MS:
+        open_trades = select_trades(cursor, instrument.pk, closed_ms + MINUTE_MS, last_ms + 1)
+    return Resume(
+        last_trade_id=last_id,
+        last_trade_ms=last_ms,
+        last_close=float(candles["close"][0]),
+        last_closed_open_ms=closed_ms,
+        open_trades=open_trades,
+    )
+
+
+def _last_trade(cursor: CursorWrapper, instrument_id: int) -> tuple[int | None, int | None]:
+    cursor.execute(_LAST_TRADE, [instrument_id])
+    found: tuple[int, int] | None = cursor.fetchone()
+    return found or (None, None)

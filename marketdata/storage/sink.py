@@ -1,0 +1,114 @@
+"""The collector's way into the database: one transaction for each batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from marketdata.collector.errors import SinkUnavailable
+from marketdata.collector.ports import Batch, InstrumentBatch
+from marketdata.domain.events import Resume
+from marketdata.domain.records import Candles
+from marketdata.domain.timeframe import DAY_MS, Timeframe
+from marketdata.models import Instrument
+from marketdata.storage.candles import read_candles
+from marketdata.storage.gaps import write_gaps
+from marketdata.storage.locks import check_fence, lock_instrument
+from marketdata.storage.openings import write_openings
+from marketdata.storage.rebuilding import settle_minutes
+from marketdata.storage.resuming import read_resume
+from marketdata.storage.trades import write_trades
+from marketdata.storage.writing import store_minutes, write_candles
+
+if TYPE_CHECKING:
+    from django.db.backends.utils import CursorWrapper
+
+_LATE: Final = "late trade"
+
+
+class DatabaseSink:
+    """Stores what a collector makes of one exchange; implements `ports.Sink`.
+
+    Used from one thread, with Django's connection of that thread. Without a collector's id there
+    is no lease to check. Every commit is synchronous: what was published is never lost.
+    """
+
+    def __init__(self, collector_id: int | None, exchange: str, fencing_token: int | None) -> None:
+        self._collector_id = collector_id
+        self._exchange = exchange
+        self._fencing_token = fencing_token
+        self._instruments: dict[str, Instrument] = {}
+
+    def resume(self, symbol: str) -> Resume:
+        """Return where the store stands for `symbol`. Raises SinkUnavailable."""
+        with _available(), connection.cursor() as cursor:
+            return read_resume(cursor, self._instrument(symbol))
+
+    def today(self, symbol: str, now_ms: int) -> Candles:
+        """Return the stored 1m candles of the UTC day of `now_ms`. Raises SinkUnavailable."""
+        start_ms = now_ms - now_ms % DAY_MS
+        with _available():
+            return read_candles(self._instrument(symbol), Timeframe.M1, start_ms, start_ms + DAY_MS)
+
+    def commit(self, batch: Batch) -> None:
+        """Store `batch` in one transaction; storing it again changes nothing.
+
+        Raises LostLease when another worker has taken over and SinkUnavailable when the database
+        does not answer; nothing is stored then, or all of it is.
+        """
+        with _available():
+            # In order of id, so that two writers never wait for each other.
+            parts = sorted(
+                ((self._instrument(part.symbol), part) for part in batch.instruments),
+                key=lambda part: part[0].pk,
+            )
+            with transaction.atomic(), connection.cursor() as cursor:
+                self._check_fence(cursor)
+                for instrument, part in parts:
+                    _store(cursor, instrument, part)
+
+    def store_candles(self, symbol: str, candles: Candles, reason: str) -> None:
+        """Store closed 1m candles of the exchange's history, in transactions of 34 days.
+
+        Raises LostLease and SinkUnavailable as `commit` does.
+        """
+        with _available():
+            write_candles(self._instrument(symbol), candles, reason=reason, fence=self._check_fence)
+
+    def close(self) -> None:
+        """Give this thread's connection back."""
+        connection.close()
+
+    def _check_fence(self, cursor: CursorWrapper) -> None:
+        check_fence(cursor, self._collector_id, self._fencing_token)
+
+    def _instrument(self, symbol: str) -> Instrument:
+        if symbol not in self._instruments:
+            self._instruments[symbol] = Instrument.objects.named(self._exchange, symbol)
+        return self._instruments[symbol]
+
+
+def _store(cursor: CursorWrapper, instrument: Instrument, part: InstrumentBatch) -> None:
+    emission = part.emission
+    lock_instrument(cursor, instrument.pk)
+    if len(emission.trades):
+        write_trades(cursor, instrument.pk, emission.trades)
+    write_openings(cursor, instrument.pk, emission.openings)
+    minutes = emission.minutes.copy()
+    minutes["closed_at_ms"] = part.exchange_ms
+    minutes = settle_minutes(cursor, instrument, minutes, emission.rebuild)
+    store_minutes(cursor, instrument, minutes, _LATE)
+    write_gaps(cursor, instrument.pk, emission)
+
+
+@contextmanager
+def _available() -> Iterator[None]:
+    """Turn a database that does not answer into SinkUnavailable, with a fresh connection next."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        connection.close()
+        raise SinkUnavailable(str(error).strip()) from error

@@ -1,0 +1,221 @@
+"""Storing 1m candles and everything that follows from them, in the caller's transaction.
+
+The instrument is locked, so that looking first is safe: what is stored is read, merged in memory
+with what came, and only the difference is copied into the table. A replay writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from django.db import connection, transaction
+from numpy.typing import NDArray
+
+from marketdata.domain.aggregation import resample_all
+from marketdata.domain.records import Candles, Source
+from marketdata.domain.timeframe import DAY_MS, HIGHER_TIMEFRAMES, MINUTE_MS, Timeframe
+from marketdata.models import Instrument, from_ms
+from marketdata.storage.candles import Bounds, select_bounds, select_candles
+from marketdata.storage.copying import copy_in
+from marketdata.storage.days import bump_days
+from marketdata.storage.flats import stale_flats
+from marketdata.storage.locks import lock_instrument
+from marketdata.storage.merging import Merged, Rule, better_minutes, differs, merge
+from marketdata.storage.revisions import record_changes, record_late
+from marketdata.storage.rows import candle_rows
+
+if TYPE_CHECKING:
+    from django.db.backends.utils import CursorWrapper
+
+Fence = Callable[["CursorWrapper"], None]
+
+Windows = dict[Timeframe, NDArray[np.int64]]
+"""Open times by timeframe."""
+
+# Whole days, so that no window is built in two transactions; below 50,000 rows.
+_TRANSACTION_MS: Final = 34 * DAY_MS
+
+_DELETE: Final = """
+delete from marketdata_candle where instrument_id = %s and timeframe = %s
+    and open_time between %s and %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """How many 1m candles were new, were changed, and were stored already as they are."""
+
+    inserted: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+    def __add__(self, other: WriteResult) -> WriteResult:
+        return WriteResult(
+            self.inserted + other.inserted,
+            self.changed + other.changed,
+            self.unchanged + other.unchanged,
+        )
+
+
+def write_candles(
+    instrument: Instrument,
+    minutes: Candles,
+    *,
+    reason: str,
+    source: Source | None = None,
+    fence: Fence | None = None,
+) -> WriteResult:
+    """Store closed 1m candles, in strict order of open time, and rebuild the candles above them.
+
+    A transaction holds 34 days at most. `source` is put into every candle when given; `reason`
+    is what revisions of closed candles say; `fence` is called first in every transaction and
+    raises when the caller may no longer write. Raises InvalidRecord for candles out of order and
+    IntegrityError for impossible ones.
+    """
+    minutes = _completed(minutes, source)
+    result = WriteResult()
+    for part in _parts(minutes):
+        with transaction.atomic(), connection.cursor() as cursor:
+            if fence is not None:
+                fence(cursor)
+            lock_instrument(cursor, instrument.pk)
+            result += store_minutes(cursor, instrument, part, reason)
+    return result
+
+
+def store_minutes(
+    cursor: CursorWrapper,
+    instrument: Instrument,
+    minutes: Candles,
+    reason: str,
+    replaces: Rule = better_minutes,
+) -> WriteResult:
+    """Store 1m candles and rebuild the closed windows above them; the instrument is locked.
+
+    A window is closed when a minute at its end or after it is stored.
+    """
+    if not len(minutes):
+        return WriteResult()
+    bounds = select_bounds(cursor, instrument.pk, Timeframe.M1)
+    windows = _closed_windows(minutes, bounds)
+    start_ms, end_ms = _span(minutes, windows)
+    stored = select_candles(cursor, instrument.pk, Timeframe.M1, start_ms, end_ms)
+    merged = merge(stored, minutes, replaces)
+    result = _counted(merged, len(minutes))
+    if result.inserted or result.changed:
+        written = [
+            (Timeframe.M1, _store(cursor, instrument.pk, Timeframe.M1, merged, reason, bounds))
+        ]
+        written += _store_higher(cursor, instrument, merged.after, windows, reason)
+        bump_days(cursor, instrument.pk, written)
+        if bounds.newest_ms is not None and minutes["open_time_ms"][0] <= bounds.newest_ms:
+            flats = stale_flats(cursor, instrument.pk, *_touched(minutes))
+            store_minutes(cursor, instrument, flats, reason, differs)
+    return result
+
+
+def _closed_windows(minutes: Candles, bounds: Bounds) -> Windows:
+    """Return the open times of the windows that `minutes` touch or complete, by timeframe."""
+    open_times = minutes["open_time_ms"]
+    newest_ms = open_times[-1]
+    if bounds.newest_ms is not None:
+        newest_ms = max(newest_ms, bounds.newest_ms)
+        # The window of the newest minute was open until now.
+        open_times = np.append(open_times, bounds.newest_ms)
+    end_ms = newest_ms + MINUTE_MS
+    windows: Windows = {}
+    for timeframe in HIGHER_TIMEFRAMES:
+        opens = np.unique(open_times // timeframe.ms * timeframe.ms)
+        windows[timeframe] = opens[opens + timeframe.ms <= end_ms]
+    return windows
+
+
+def _span(minutes: Candles, windows: Windows) -> tuple[int, int]:
+    start_ms, end_ms = _touched(minutes)
+    for timeframe, opens in windows.items():
+        if len(opens):
+            start_ms = min(start_ms, int(opens[0]))
+            end_ms = max(end_ms, int(opens[-1]) + timeframe.ms)
+    return start_ms, end_ms
+
+
+def _touched(minutes: Candles) -> tuple[int, int]:
+    return int(minutes["open_time_ms"][0]), int(minutes["open_time_ms"][-1]) + MINUTE_MS
+
+
+def _store_higher(
+    cursor: CursorWrapper,
+    instrument: Instrument,
+    minutes: Candles,
+    windows: Windows,
+    reason: str,
+) -> list[tuple[Timeframe, Candles]]:
+    if not any(len(opens) for opens in windows.values()):
+        return []
+    written = []
+    for timeframe, candles in resample_all(minutes, instrument.spec).items():
+        candles = candles[np.isin(candles["open_time_ms"], windows[timeframe])]
+        if len(candles):
+            start_ms, end_ms = int(candles["open_time_ms"][0]), int(candles["open_time_ms"][-1]) + 1
+            stored = select_candles(cursor, instrument.pk, timeframe, start_ms, end_ms)
+            merged = merge(stored, candles, differs)
+            written.append((timeframe, _store(cursor, instrument.pk, timeframe, merged, reason)))
+    return written
+
+
+def _store(
+    cursor: CursorWrapper,
+    instrument_id: int,
+    timeframe: Timeframe,
+    merged: Merged,
+    reason: str,
+    bounds: Bounds | None = None,
+) -> Candles:
+    """Write the difference, and return the candles that are new or changed."""
+    is_new, after = merged.inserted | merged.changed, merged.after
+    if not is_new.any():
+        return after[is_new]
+    bounds = bounds or select_bounds(cursor, instrument_id, timeframe)
+    is_written = merged.inserted.copy()
+    if merged.changed.any():
+        # One range is deleted and copied again, unchanged candles in it included: twice as fast
+        # as an upsert of many rows, and no slower for one.
+        first, last = after["open_time_ms"][merged.changed][[0, -1]].tolist()
+        cursor.execute(_DELETE, [instrument_id, timeframe.minutes, from_ms(first), from_ms(last)])
+        is_written |= (after["open_time_ms"] >= first) & (after["open_time_ms"] <= last)
+    copy_in(cursor, "marketdata_candle", candle_rows(instrument_id, timeframe, after[is_written]))
+    changed, late = after[merged.changed], after[merged.inserted & _is_between(after, bounds)]
+    record_changes(cursor, instrument_id, timeframe, merged.before, changed, reason)
+    record_late(cursor, instrument_id, timeframe, late, reason)
+    return after[is_new]
+
+
+def _is_between(candles: Candles, bounds: Bounds) -> NDArray[np.bool_]:
+    if bounds.oldest_ms is None or bounds.newest_ms is None:
+        return np.zeros(len(candles), dtype=bool)
+    opens = candles["open_time_ms"]
+    between: NDArray[np.bool_] = (opens > bounds.oldest_ms) & (opens < bounds.newest_ms)
+    return between
+
+
+def _counted(merged: Merged, incoming: int) -> WriteResult:
+    inserted, changed = int(merged.inserted.sum()), int(merged.changed.sum())
+    return WriteResult(inserted, changed, incoming - inserted - changed)
+
+
+def _completed(minutes: Candles, source: Source | None) -> Candles:
+    """Return a copy with the source, and the earliest possible closing time where none is known."""
+    minutes = minutes.copy()
+    if source is not None:
+        minutes["source"] = source
+    closed_at = minutes["closed_at_ms"]
+    closed_at[closed_at == 0] = minutes["open_time_ms"][closed_at == 0] + MINUTE_MS
+    return minutes
+
+
+def _parts(minutes: Candles) -> list[Candles]:
+    part = minutes["open_time_ms"] // _TRANSACTION_MS
+    return [piece for piece in np.split(minutes, np.flatnonzero(np.diff(part)) + 1) if len(piece)]
