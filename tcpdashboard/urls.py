@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.contrib.auth.views import LogoutView
+from django.urls import include, path
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from tcpdashboard.views import LoginPage
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("login/", LoginPage.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("api/", include("tcpdashboard.api")),
+    path("health/", include("tcpdashboard.health")),
+    path("", include("marketdata.urls")),
+]

@@ -1,0 +1,1 @@
+"""Charts: arrays of candles in, windows, figures, sparklines and export files out."""
