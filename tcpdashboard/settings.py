@@ -9,6 +9,7 @@ from csp.constants import NONE, SELF, UNSAFE_INLINE
 
 from tcpdashboard.common.logs import wants_color
 from tcpdashboard.env import BASE_DIR, VAR_DIR, env
+from tcpdashboard.schedules import beat_schedule
 
 # ----------------------------------------------------------------------------- core
 DEBUG = env.bool("TCPD_DEBUG", default=False)
@@ -65,6 +66,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
+                "tcpdashboard.common.context.exchange",
             ],
         },
     },
@@ -145,7 +147,7 @@ STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "tcpdashboard.common.staticfiles.HashedStaticFilesStorage"},
 }
 MEDIA_ROOT = VAR_DIR / "media"
 
@@ -213,6 +215,7 @@ COLLECTOR_LEASE_SECONDS = env.float("TCPD_COLLECTOR_LEASE_SECONDS", default=10)
 COLLECTOR_RENEW_SECONDS = env.float("TCPD_COLLECTOR_RENEW_SECONDS", default=3)
 # Whole seconds: beat's own table knows no fractions.
 COLLECTOR_SWEEP_SECONDS = env.int("TCPD_COLLECTOR_SWEEP_SECONDS", default=2)
+CELERY_BEAT_SCHEDULE = beat_schedule(COLLECTOR_SWEEP_SECONDS)
 HISTORY_DAYS = env.int("TCPD_HISTORY_DAYS", default=30)
 OKX_REST_URL = env.str("TCPD_OKX_REST_URL", default="https://www.okx.com")
 OKX_WS_URL = env.str("TCPD_OKX_WS_URL", default="wss://ws.okx.com:8443/ws/v5")
