@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from marketdata.collector.okx.constants import Endpoints
+from marketdata.collector.okx.rest import OKXHistory
 
 OKX: Final = "okx"
 SIMULATED: Final = "okx-sim"
@@ -43,6 +44,14 @@ def exchange_endpoints(exchange: str) -> Endpoints:
         business=f"{sockets}/business",
         ca_file=settings.OKX_CA_FILE or None,
     )
+
+
+def open_history(exchange: str) -> OKXHistory:
+    """Return the exchange's REST history, to be used with `async with` in one loop.
+
+    Raises ImproperlyConfigured like `exchange_endpoints`.
+    """
+    return OKXHistory(exchange_endpoints(exchange))
 
 
 def _is_okx(url: str) -> bool:

@@ -9,6 +9,8 @@ from celery import Celery, signals
 from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
+from tcpdashboard.common.shutdown import SHUTDOWN
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tcpdashboard.settings")
 
 app = Celery("tcpdashboard")
@@ -23,3 +25,9 @@ def _log_as_every_process_does(**_options: Any) -> None:
     from tcpdashboard.common.logs import configure_logs
 
     configure_logs(settings.LOGGING["process"])
+
+
+@signals.worker_shutting_down.connect
+def _let_long_tasks_end(**_options: Any) -> None:
+    # Sent again by every further signal; setting the flag twice changes nothing.
+    SHUTDOWN.set()

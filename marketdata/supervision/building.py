@@ -8,17 +8,24 @@ from marketdata.collector.base import BaseCollector
 from marketdata.collector.okx.collector import OKXCollector
 from marketdata.exchanges import exchange_endpoints
 from marketdata.models import Collector, Instrument
-from marketdata.publishing import CandlePublisher
+from marketdata.publishing import LivePublisher
 from marketdata.storage import DatabaseSink
 from marketdata.supervision.announcing import AnnouncingSink
 from marketdata.supervision.lease import Lease
 
 
-def build_collector(lease: Lease, symbols: tuple[str, ...] | None = None) -> BaseCollector:
-    """Return a collector of the row's enabled instruments, or of `symbols`, writing as `lease`."""
+def build_collector(
+    lease: Lease, symbols: tuple[str, ...] | None = None
+) -> tuple[BaseCollector, LivePublisher]:
+    """Return a collector of the row's enabled instruments, or of `symbols`, writing as `lease`.
+
+    The publisher is the caller's to close when the collector has ended.
+    """
     row = Collector.objects.get(pk=lease.collector_id)
     instruments = _instruments(row, symbols)
-    return OKXCollector(
+    swaps = [one.symbol for one in instruments if one.kind == Instrument.Kind.SWAP]
+    publisher = LivePublisher(row.exchange, settings.REDIS_URL, swaps)
+    collector = OKXCollector(
         exchange=row.exchange,
         endpoints=exchange_endpoints(row.exchange),
         instruments=[instrument.spec for instrument in instruments],
@@ -26,8 +33,9 @@ def build_collector(lease: Lease, symbols: tuple[str, ...] | None = None) -> Bas
             DatabaseSink(row.pk, row.exchange, lease.token),
             {instrument.symbol: instrument.pk for instrument in instruments},
         ),
-        publisher=CandlePublisher(settings.REDIS_URL, row.exchange),
+        publisher=publisher,
     )
+    return collector, publisher
 
 
 def _instruments(row: Collector, symbols: tuple[str, ...] | None) -> list[Instrument]:

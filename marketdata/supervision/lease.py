@@ -76,9 +76,7 @@ def renew(lease: Lease, report: Report) -> Orders | None:
 
     A lease that ran out but was taken by nobody (the database was away) is renewed.
     """
-    held = _held(lease).update(
-        lease_expires_at=_expiry(), heartbeat_at=Now(), **_reported(report)
-    )
+    held = _held(lease).update(lease_expires_at=_expiry(), heartbeat_at=Now(), **_reported(report))
     return _orders(lease) if held else None
 
 
@@ -126,7 +124,7 @@ def _held(lease: Lease) -> QuerySet[Collector]:
     )
 
 
-def _expiry() -> ExpressionWrapper:
+def _expiry() -> ExpressionWrapper[Any]:
     length = Value(timedelta(seconds=settings.COLLECTOR_LEASE_SECONDS))
     return ExpressionWrapper(Now() + length, output_field=DateTimeField())
 

@@ -18,12 +18,11 @@ from marketdata.models import Collector
 from marketdata.supervision.building import build_collector
 from marketdata.supervision.lease import Lease, Orders, Report, acquire, release, renew
 from marketdata.supervision.reporting import Reporter
-from marketdata.supervision.session import Session
-
-SHUTDOWN: Final = threading.Event()
-"""Set when this process is told to end; every run in it drains and gives its lease back."""
+from tcpdashboard.common.dbthread import DatabaseThread
+from tcpdashboard.common.shutdown import SHUTDOWN
 
 STOP_POLL_S: Final = 0.1
+OBSERVE_S: Final = 1.0
 DRAIN_S: Final = 6.0
 CANCEL_S: Final = 2.0
 
@@ -60,14 +59,14 @@ def run_collector(
     """
     if stop.is_set():
         return Outcome.SHUTDOWN
-    session = Session(f"supervision-{collector_id}")
+    database = DatabaseThread(f"supervision-{collector_id}")
     try:
-        lease = session.call(acquire, collector_id, is_swept=symbols is None)
+        lease = database.call(acquire, collector_id, is_swept=symbols is None)
         if lease is None:
             return Outcome.HELD
-        return asyncio.run(_Run(lease, session, stop, symbols, observer).until_ended())
+        return asyncio.run(_Run(lease, database, stop, symbols, observer).until_ended())
     finally:
-        session.close()
+        database.close()
 
 
 class _Run:
@@ -76,12 +75,12 @@ class _Run:
     def __init__(
         self,
         lease: Lease,
-        session: Session,
+        database: DatabaseThread,
         stop: threading.Event,
         symbols: tuple[str, ...] | None,
         observer: Observer | None,
     ) -> None:
-        self._lease, self._session, self._stop = lease, session, stop
+        self._lease, self._database, self._stop = lease, database, stop
         self._symbols, self._observer = symbols, observer
         self._reporter = Reporter()
         self._log = log.bind(collector_id=lease.collector_id, fencing_token=lease.token)
@@ -104,27 +103,26 @@ class _Run:
 
     async def _collect(self) -> Outcome:
         """Run one collector object until something ends it; raises what it raises."""
-        built = await self._session.run(build_collector, self._lease, self._symbols)
+        collector, publisher = await self._database.run(build_collector, self._lease, self._symbols)
         ending = asyncio.Event()
-        running = asyncio.create_task(built.run(ending), name="collector")
+        running = asyncio.create_task(collector.run(ending), name="collector")
         reasons = [
             asyncio.create_task(reason, name=name)
             for name, reason in (
                 ("stop", self._wait_for_stop()),
-                ("renewal", self._renew_until_told(built)),
-                ("observer", self._observe(built)),
+                ("renewal", self._renew_until_told(collector)),
+                ("observer", self._observe(collector)),
             )
         ]
         try:
-            done, _ = await asyncio.wait(
-                {running, *reasons}, return_when=asyncio.FIRST_COMPLETED
-            )
+            done, _ = await asyncio.wait({running, *reasons}, return_when=asyncio.FIRST_COMPLETED)
             ended = [reason.result() for reason in reasons if reason in done]
         finally:
             for reason in reasons:
                 reason.cancel()
             ending.set()
             await self._drain(running)
+            await asyncio.to_thread(publisher.close)
         if running.done() and not running.cancelled():
             running.result()
         if not ended:
@@ -132,16 +130,18 @@ class _Run:
         return ended[0]
 
     async def _wait_for_stop(self) -> Outcome:
-        while not self._stop.is_set():
+        # A threading.Event cannot wake a loop, so it is looked at.
+        while True:
+            if self._stop.is_set():
+                return Outcome.SHUTDOWN
             await asyncio.sleep(STOP_POLL_S)
-        return Outcome.SHUTDOWN
 
     async def _renew_until_told(self, collector: BaseCollector) -> Outcome:
         symbols = frozenset(spec.symbol for spec in collector.instruments)
         while True:
             try:
                 report = self._reporter.report(collector.health())
-                orders = await self._session.run(renew, self._lease, report)
+                orders = await self._database.run(renew, self._lease, report)
             except DatabaseError as error:
                 # The database is away: collection waits by itself, and the fencing token
                 # guards its writes should another holder come back first.
@@ -163,9 +163,10 @@ class _Run:
         return Outcome.CHANGED if orders.symbols != symbols else None
 
     async def _observe(self, collector: BaseCollector) -> Outcome:
-        while self._observer is None or not self._observer(collector.health()):
-            await asyncio.sleep(1)
-        return Outcome.STOPPED
+        while True:
+            if self._observer is not None and self._observer(collector.health()):
+                return Outcome.STOPPED
+            await asyncio.sleep(OBSERVE_S)
 
     async def _drain(self, running: asyncio.Task[None]) -> None:
         _, pending = await asyncio.wait({running}, timeout=DRAIN_S)
@@ -179,6 +180,6 @@ class _Run:
         state = Collector.State.FAILED if is_failed else Collector.State.STOPPED
         report = Report(state, error=self._reporter.unwritten())
         try:
-            await self._session.run(release, self._lease, report, at_once=not is_failed)
+            await self._database.run(release, self._lease, report, at_once=not is_failed)
         except DatabaseError as error:
             self._log.warning("lease_not_given_back", error=str(error))

@@ -1,0 +1,21 @@
+"""The REST endpoints of market data, below /api/v1/."""
+
+from __future__ import annotations
+
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from marketdata.api.candles import CandlesView
+from marketdata.api.collectors import CollectorViewSet
+from marketdata.api.instruments import InstrumentViewSet
+from marketdata.api.trades import TradesView
+
+router = SimpleRouter()
+router.register("instruments", InstrumentViewSet, basename="instrument")
+router.register("collectors", CollectorViewSet, basename="collector")
+
+urlpatterns = [
+    path("candles/", CandlesView.as_view(), name="candles"),
+    path("trades/", TradesView.as_view(), name="trades"),
+    *router.urls,
+]

@@ -1,0 +1,1 @@
+"""Input and output of the REST endpoints of market data."""

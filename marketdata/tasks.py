@@ -1,0 +1,72 @@
+"""Background tasks of market data. Each is a hint that may be lost: the sweeps repeat it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import structlog
+from celery import Task, signals
+from django.conf import settings
+from kombu.exceptions import OperationalError
+from redis import RedisError
+
+from marketdata.loading.history import due_histories
+from marketdata.loading.history import load_history as load
+from marketdata.loading.listing import sync_instruments as sync
+from marketdata.supervision.lease import due
+from marketdata.supervision.running import run_collector
+from tcpdashboard.celery import app
+
+BROKER_TIMEOUT_S: Final = 1.0
+EXPIRES_S: Final = 15
+
+log = structlog.get_logger(__name__)
+
+
+@app.task(name="marketdata.collect", queue="collect")
+def collect(collector_id: int) -> str:
+    """Run a collector until its lease, its row or the process ends it."""
+    return run_collector(collector_id).value
+
+
+@app.task(name="marketdata.sweep_collectors", queue="ticks")
+def sweep_collectors() -> None:
+    """Ask for every collector that should run and has no holder."""
+    for collector_id in due():
+        collect.apply_async((collector_id,), expires=EXPIRES_S)
+
+
+@app.task(name="marketdata.load_history", queue="default")
+def load_history(instrument_id: int) -> None:
+    """Load what is missing of an instrument's history."""
+    load(instrument_id)
+
+
+@app.task(name="marketdata.sweep_histories", queue="ticks")
+def sweep_histories() -> None:
+    """Ask for every history that is not whole yet."""
+    for instrument_id in due_histories():
+        load_history.apply_async((instrument_id,), expires=60)
+
+
+@app.task(name="marketdata.sync_instruments", queue="default")
+def sync_instruments() -> None:
+    """Follow the list of instruments of the exchange that is collected here."""
+    sync(settings.EXCHANGE)
+
+
+def hint(task: Task[Any, Any], *args: Any) -> None:
+    """Ask for a task now; a broker that does not answer within a second is left to the sweep."""
+    timeouts = {"socket_timeout": BROKER_TIMEOUT_S, "socket_connect_timeout": BROKER_TIMEOUT_S}
+    try:
+        with app.connection(transport_options=timeouts) as connection:
+            # The stubs do not know this argument.
+            options: dict[str, Any] = {"connection": connection}
+            task.apply_async(args, expires=EXPIRES_S, retry=False, **options)
+    except (OperationalError, RedisError, OSError) as error:
+        log.warning("hint_not_sent", task=task.name, error=str(error))
+
+
+@signals.worker_ready.connect
+def _sweep_at_once(**_options: Any) -> None:
+    hint(sweep_collectors)

@@ -1,0 +1,30 @@
+"""The map of REST: /api/v1/, its schema and its local Swagger page."""
+
+from __future__ import annotations
+
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+
+class Unknown(APIView):
+    """Answers every other address below /api/ as REST, not as a page."""
+
+    schema = None
+
+    def get(self, request: Request) -> Response:
+        raise NotFound(f"nothing is served at {request.path}; /api/v1/docs/ lists what is")
+
+    post = put = patch = delete = get
+
+
+app_name = "api"
+urlpatterns = [
+    path("v1/", include("marketdata.api.urls")),
+    path("v1/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("v1/docs/", SpectacularSwaggerView.as_view(url_name="api:schema"), name="docs"),
+    re_path(r"", Unknown.as_view()),
+]
