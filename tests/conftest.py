@@ -1,4 +1,8 @@
-"""The test session's own engines, started before Django reads its settings."""
+"""The test session's own engines, started before Django reads its settings.
+
+With pytest-xdist the controller starts PostgreSQL once (each worker has a database of its own), and
+each worker starts its own Valkey, because publish and subscribe know no database numbers.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +19,30 @@ from django.conf import settings
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tcpdashboard.settings")
 os.environ.setdefault("TCPD_SECRET_KEY", secrets.token_urlsafe(48))
 
+GIVEN_BY_CONTROLLER = "TCPD_TEST_DATABASE_URL"
+
 _started = None
+_is_worker = "PYTEST_XDIST_WORKER" in os.environ
+_wanted = [
+    name
+    for name, variable in (("postgres", "DATABASE_URL"), ("valkey", "REDIS_URL"))
+    if not os.environ.get(variable)
+]
+if _is_worker and os.environ.get(GIVEN_BY_CONTROLLER):
+    _wanted = ["valkey"]
 
-
-if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
+if _wanted:
     from tcpdashboard.embedded import Engines
 
     _folder = Path(tempfile.mkdtemp(prefix="tcpd-"))
-    _folder.chmod(0o755)
+    # As root the database runs as another user, who must get in.
+    _folder.chmod(0o711)
     os.environ["TCPD_VAR"] = str(_folder)
-    _started = Engines(_folder)
+    _started = Engines(_folder, only=tuple(_wanted), is_durable=False)
     _started.start()
-    os.environ["DATABASE_URL"] = _started.database_url
-    os.environ["REDIS_URL"] = _started.redis_url
+    os.environ.update(_started.urls)
+    if "postgres" in _wanted:
+        os.environ[GIVEN_BY_CONTROLLER] = _started.database_url
 
 django.setup()
 

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import pwd
+import re
 import secrets
 import subprocess
 import tempfile
@@ -15,21 +16,25 @@ from tcpdashboard.embedded.errors import CannotStartError
 
 # A Unix socket's address holds 107 bytes; the longest file name put there has 20.
 LONGEST_SOCKET_FOLDER = 85
+# PostgreSQL's clients take a comma in it for two folders.
+PLAIN = re.compile(rb"[\w./@+ -]+")
 
 
 def claim(var_dir: Path) -> None:
     """Make the var folder, or make sure that it is this user's. Raises CannotStartError."""
+    # Root's database runs as another user, who must be able to pass through, not to look.
+    _make(var_dir, 0o711 if os.geteuid() == 0 else 0o700)
+    _make(var_dir / "run", 0o700)
+
+
+def _make(folder: Path, mode: int) -> None:
     try:
-        # Root's database runs as another user, who must be able to pass through, not to look.
-        var_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
     except OSError as error:
         raise CannotStartError(
-            f"cannot make the folder {var_dir} ({error.strerror}); set TCPD_VAR to another"
+            f"cannot make the folder {folder} ({error.strerror}): set TCPD_VAR to another folder"
         ) from error
-    refuse_foreign(var_dir)
-    run = var_dir / "run"
-    run.mkdir(mode=0o700, exist_ok=True)
-    refuse_foreign(run)
+    refuse_foreign(folder)
 
 
 def refuse_foreign(folder: Path) -> None:
@@ -77,8 +82,9 @@ def can_enter(folder: Path, user: tuple[int, int]) -> bool:
 
 
 def socket_folder(preferred: Path, user: tuple[int, int] | None) -> Path:
-    """Return a folder for a Unix socket: `preferred`, or a private one when its path is long."""
-    if len(os.fsencode(preferred)) <= LONGEST_SOCKET_FOLDER:
+    """Return a folder for a Unix socket: `preferred`, or a private one with a short plain path."""
+    path = os.fsencode(preferred)
+    if len(path) <= LONGEST_SOCKET_FOLDER and PLAIN.fullmatch(path):
         return preferred
     digest = hashlib.sha256(os.fsencode(preferred)).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"tcpdashboard-{digest}"

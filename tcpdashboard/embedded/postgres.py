@@ -80,9 +80,8 @@ class Postgres:
     def command(self) -> list[str]:
         """Return the command line of the server; TCP stays off."""
         settings = [f"--{name}={value}" for name, value in self.settings.items()]
-        # Directories are a comma-separated list to PostgreSQL, unless quoted.
-        quoted = '"{}"'.format(str(self.sockets).replace('"', '""'))
-        return [str(self.bin / "postgres"), "-D", str(self.data), "-h", "", "-k", quoted, *settings]
+        where = ["-D", str(self.data), "-h", "", "-k", str(self.sockets)]
+        return [str(self.bin / "postgres"), *where, *settings]
 
     def answers(self) -> bool:
         """Say whether the server takes connections; make our database when it has none."""
@@ -110,9 +109,9 @@ class Postgres:
         unfinished.mkdir(mode=0o700)
         if self.user:
             os.chown(unfinished, *self.user)
-        command = [self.bin / "initdb", "-D", unfinished, "-U", "postgres", "-A", "trust"]
+        initdb = [str(self.bin / "initdb"), "-D", str(unfinished), "-U", "postgres", "-A", "trust"]
         done = subprocess.run(
-            [*command, "-E", "UTF8", "--no-instructions"],
+            [*initdb, "-E", "UTF8", "--no-instructions"],
             **_as_user(self.user),
             env=ENVIRONMENT,
             cwd="/",
