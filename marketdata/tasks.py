@@ -14,7 +14,6 @@ from marketdata.loading.history import due_histories
 from marketdata.loading.history import load_history as load
 from marketdata.loading.listing import sync_instruments as sync
 from marketdata.supervision.lease import due
-from marketdata.supervision.running import run_collector
 from tcpdashboard.celery import app
 
 BROKER_TIMEOUT_S: Final = 1.0
@@ -26,6 +25,9 @@ log = structlog.get_logger(__name__)
 @app.task(name="marketdata.collect", queue="collect")
 def collect(collector_id: int) -> str:
     """Run a collector until its lease, its row or the process ends it."""
+    # Here, so that the web process, which only sends tasks, loads no collector.
+    from marketdata.supervision.running import run_collector
+
     return run_collector(collector_id).value
 
 

@@ -196,7 +196,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["tcpdashboard.common.rest.PersonThrottle"],
     "DEFAULT_THROTTLE_RATES": {"user": env.str("TCPD_API_RATE", default="1200/min")},
-    "EXCEPTION_HANDLER": "tcpdashboard.common.rest.problem",
+    "EXCEPTION_HANDLER": "tcpdashboard.common.problems.problem",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
@@ -208,6 +208,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "tcpdashboard.common.openapi.describe_problems",
+    ],
 }
 
 # ----------------------------------------------------------------------------- collection
