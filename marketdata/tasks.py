@@ -22,7 +22,7 @@ EXPIRES_S: Final = 15
 log = structlog.get_logger(__name__)
 
 
-@app.task(name="marketdata.collect", queue="collect")
+@app.task(name="marketdata.collect")
 def collect(collector_id: int) -> str:
     """Run a collector until its lease, its row or the process ends it."""
     # Here, so that the web process, which only sends tasks, loads no collector.
@@ -31,27 +31,27 @@ def collect(collector_id: int) -> str:
     return run_collector(collector_id).value
 
 
-@app.task(name="marketdata.sweep_collectors", queue="ticks")
+@app.task(name="marketdata.sweep_collectors")
 def sweep_collectors() -> None:
     """Ask for every collector that should run and has no holder."""
     for collector_id in due():
         collect.apply_async((collector_id,), expires=EXPIRES_S)
 
 
-@app.task(name="marketdata.load_history", queue="default")
+@app.task(name="marketdata.load_history")
 def load_history(instrument_id: int) -> None:
     """Load what is missing of an instrument's history."""
     load(instrument_id)
 
 
-@app.task(name="marketdata.sweep_histories", queue="ticks")
+@app.task(name="marketdata.sweep_histories")
 def sweep_histories() -> None:
     """Ask for every history that is not whole yet."""
     for instrument_id in due_histories():
         load_history.apply_async((instrument_id,), expires=60)
 
 
-@app.task(name="marketdata.sync_instruments", queue="default")
+@app.task(name="marketdata.sync_instruments")
 def sync_instruments() -> None:
     """Follow the list of instruments of the exchange that is collected here."""
     sync(settings.EXCHANGE)

@@ -9,7 +9,7 @@ from csp.constants import NONE, SELF, UNSAFE_INLINE
 
 from tcpdashboard.common.logs import wants_color
 from tcpdashboard.env import BASE_DIR, VAR_DIR, env
-from tcpdashboard.schedules import beat_schedule
+from tcpdashboard.schedules import TASK_ROUTES, beat_schedule
 
 # ----------------------------------------------------------------------------- core
 DEBUG = env.bool("TCPD_DEBUG", default=False)
@@ -112,6 +112,7 @@ CELERY_BROKER_URL = REDIS_URL
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = TASK_ROUTES
 CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -12,7 +12,6 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-
 MEDIA_TYPE: Final = "application/problem+json"
 
 SCHEMA: Final[dict[str, Any]] = {
