@@ -1,0 +1,24 @@
+"""Run the simulated exchange until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from marketdata.simulator.cli import add_arguments, config_of, run
+
+
+class Command(BaseCommand):
+    help = "Serve a simulated OKX (REST and WebSocket) on this machine."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            asyncio.run(run(config_of(options)))
+        except (ValueError, OSError) as error:
+            raise CommandError(str(error), returncode=2) from error

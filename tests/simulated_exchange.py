@@ -1,0 +1,114 @@
+"""A simulated exchange for tests: in the test's own loop, or as a process of its own.
+
+    async with running_exchange(tmp_path, speed=60) as exchange:
+        ...  # exchange.rest_url, exchange.websocket_url, exchange.view(), exchange.faults
+
+    with spawned_exchange(tmp_path, "--speed", "60") as exchange:
+        ...  # exchange.rest, exchange.websocket, exchange.post("speed", {"speed": 600})
+
+Both use free ports, a fixed start, and no limits unless the test asks for them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from marketdata.simulator.config import NO_LIMITS, Config
+from marketdata.simulator.server import SimulatedExchange, create_server
+
+START_MS = int(datetime(2026, 1, 5, 12, 0, tzinfo=UTC).timestamp() * 1000)
+"""2026-01-05 12:00 UTC, a Monday."""
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@contextlib.asynccontextmanager
+async def running_exchange(state: Path, **settings: Any) -> AsyncIterator[SimulatedExchange]:
+    """Run an exchange in this loop; `settings` are fields of `Config`."""
+    defaults = {"start_ms": None if "tape" in settings else START_MS, "limits": NO_LIMITS}
+    config = Config(state=state / "exchange", **{**defaults, **settings})
+    async with create_server(config) as exchange:
+        yield exchange
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnedExchange:
+    """An exchange in a process of its own."""
+
+    process: subprocess.Popen[str]
+    rest: str
+    websocket: str
+    tls_rest: str | None
+    tls_websocket: str | None
+    ca_file: str | None
+
+    def state(self) -> dict[str, Any]:
+        return self._ask("GET", "state")
+
+    def post(self, control: str, body: object) -> dict[str, Any]:
+        """Send `body` to /control/speed or /control/faults; return the state."""
+        return self._ask("POST", control, json.dumps(body).encode())
+
+    def _ask(self, method: str, control: str, body: bytes | None = None) -> dict[str, Any]:
+        request = urllib.request.Request(f"{self.rest}/control/{control}", body, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    def stop(self) -> None:
+        """Stop in peace: the clock is kept to the millisecond."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=10)
+
+    def kill(self) -> None:
+        """Stop as a crash does."""
+        self.process.kill()
+        self.process.wait(timeout=10)
+
+
+@contextlib.contextmanager
+def spawned_exchange(state: Path, *options: str) -> Iterator[SpawnedExchange]:
+    """Run an exchange in a process; `options` are those of the command, the state folder apart."""
+    command = [sys.executable, "-m", "marketdata.simulator", "--state", str(state / "exchange")]
+    defaults = [] if "--port" in options else ["--port", "0"]
+    if "--start" not in options and "--tape" not in options:
+        defaults += ["--start", "2026-01-05T12:00:00Z"]
+    process = subprocess.Popen(
+        [*command, "--no-limits", *defaults, *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    try:
+        yield _ready(process)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=10)
+
+
+def _ready(process: subprocess.Popen[str]) -> SpawnedExchange:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise RuntimeError(f"the exchange ended with code {process.wait()}")
+    ready = json.loads(line)
+    return SpawnedExchange(
+        process,
+        ready["rest"],
+        ready["websocket"],
+        ready["tlsRest"],
+        ready["tlsWebsocket"],
+        ready["caFile"],
+    )
