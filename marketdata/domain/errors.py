@@ -17,3 +17,7 @@ class InvalidRecord(MarketDataError, ValueError):
 
 class UnsortedTrades(MarketDataError, ValueError):
     """Trades were handed over out of order or twice: the caller must sequence them first."""
+
+
+class BufferFull(MarketDataError):
+    """More trades wait behind a hole than may: give up the oldest hole, then repeat the call."""

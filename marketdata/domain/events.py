@@ -34,9 +34,13 @@ class Resume:
 class Hole:
     """Trades that are missing: ids first_id to last_id, both included.
 
-    `first_id` is None at the very first start: everything from `after_ms`, the start of the
-    minute of the first live trade, up to `last_id`. `after_ms` and `before_ms` are the times of
-    the trades on both sides.
+    `first_id` is None at the very first start: everything from `after_ms`, the open time of the
+    first minute that is wanted (the one after the last stored candle, or that of the connection),
+    up to `last_id`. It is repaired when trades reach back to one before `after_ms`. Otherwise
+    `after_ms` and `before_ms` are the times of the trades on both sides.
+
+    A hole keeps its bounds from the day it opens until all of it is found or given up, whatever
+    parts of it have been filled in between.
     """
 
     first_id: int | None
@@ -50,9 +54,10 @@ class Hole:
 class Emission:
     """What one input made of an instrument's stream; every part may be empty.
 
-    `minutes` are closed 1m candles in order, flat ones included; `rebuild` are open times of
-    candles that were closed before and have now received a late trade: the store builds those
-    again from its trades.
+    `trades` are in order of id, each once. `minutes` are closed 1m candles in order, flat ones
+    included. `rebuild` are open times, ascending, of candles that were closed before and that a
+    late trade has changed: the store builds those again, in this order, from its trades; one that
+    has no trade was flat, and its price is the close before it, which may have changed.
     """
 
     trades: Trades = field(default_factory=empty_trades)

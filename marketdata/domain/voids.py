@@ -1,0 +1,73 @@
+"""Ids that were given up, and the minutes they leave incomplete."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from marketdata.domain.events import Hole
+from marketdata.domain.records import Trades
+from marketdata.domain.timeframe import MINUTE_MS
+
+_MOST: Final = 100
+"""Stretches remembered; trades of older ones are taken for known and dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """Ids first to last of `hole` that were never found; a first_id of 0 means from the start.
+
+    Their trades lie between `after_ms` and `before_ms`.
+    """
+
+    hole: Hole
+    first_id: int
+    last_id: int
+    after_ms: int
+    before_ms: int
+
+
+class Voids:
+    """The newest stretches of ids that were given up, ascending."""
+
+    def __init__(self) -> None:
+        self._voids: list[Void] = []
+
+    def add(self, void: Void) -> None:
+        """Remember `void`."""
+        self._voids = sorted([*self._voids, void], key=lambda one: one.first_id)[-_MOST:]
+
+    def touch(self, open_time_ms: int) -> bool:
+        """Return whether trades of the minute at `open_time_ms` may be missing."""
+        end_ms = open_time_ms + MINUTE_MS
+        return any(one.after_ms < end_ms and one.before_ms >= open_time_ms for one in self._voids)
+
+    def fill(self, trades: Trades) -> tuple[Trades, tuple[Hole, ...]]:
+        """Return those of `trades` that had been given up, in order, and the holes now whole."""
+        if not self._voids:
+            return trades[:0], ()
+        rows = trades[np.argsort(trades["trade_id"], kind="stable")]
+        before = {void.hole for void in self._voids}
+        chosen = [row for row in range(len(rows)) if self._fill_row(rows[row])]
+        left = {void.hole for void in self._voids}
+        return rows[chosen], tuple(sorted(before - left, key=lambda hole: hole.last_id))
+
+    def _fill_row(self, row: np.void) -> bool:
+        last_id = int(row["trade_id"])
+        first_id = last_id - int(row["count"]) + 1
+        for place, void in enumerate(self._voids):
+            if void.first_id <= first_id and last_id <= void.last_id:
+                self._voids[place : place + 1] = _around(
+                    void, first_id, last_id, int(row["time_ms"])
+                )
+                return True
+        return False
+
+
+def _around(void: Void, first_id: int, last_id: int, time_ms: int) -> list[Void]:
+    """Return what is left of `void` on both sides of a trade that was found."""
+    left = replace(void, last_id=first_id - 1, before_ms=time_ms)
+    right = replace(void, first_id=last_id + 1, after_ms=time_ms)
+    return [part for part in (left, right) if part.first_id <= part.last_id]
