@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
+from typing import Final
+
 import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
 from marketdata import tasks
+from marketdata.domain.errors import MarketDataError
+from marketdata.loading.listing import sync_instruments
 from marketdata.models import Collector, Instrument
 
+DEMO_SYMBOLS: Final = ("BTC-USDT", "ETH-USDT", "SOL-USDT", "XRP-USDT", "BTC-USDT-SWAP")
+
 log = structlog.get_logger(__name__)
+
+
+class Refused(MarketDataError):
+    """What was asked for cannot be done as it stands: the message says what to change."""
 
 
 def ensure_default_collector(exchange: str) -> Collector:
@@ -56,6 +68,71 @@ def request_restart(collector: Collector) -> None:
         requested_at=None,
         restart_requested_at=Now(),
     )
+
+
+def instruments_of(exchange: str, symbols: Sequence[str]) -> list[Instrument]:
+    """Return the instruments named, fetching the exchange's list when one is not known yet.
+
+    Raises Refused naming what the exchange lists instead, and what `sync_instruments` raises.
+    """
+    known = _known(exchange, symbols)
+    if missing := set(symbols) - set(known):
+        sync_instruments(exchange)
+        known = _known(exchange, symbols)
+        missing -= set(known)
+    if missing:
+        raise Refused(_unknown(exchange, min(missing)))
+    return [known[symbol] for symbol in symbols]
+
+
+def foreground_collector(exchange: str, symbols: Sequence[str], name: str) -> Collector:
+    """Return a row, never started by the sweep, under which `symbols` may be collected here.
+
+    Raises Refused while a running collector has one of them.
+    """
+    collected = (
+        Instrument.objects.enabled()
+        .filter(exchange=exchange, symbol__in=symbols, collector__lease_expires_at__gt=Now())
+        .exclude(collector__name=name)
+        .select_related("collector")
+    )
+    if busy := collected.first():
+        raise Refused(
+            f"{busy.symbol} is being collected by collector {busy.collector}: stop that one "
+            "first, on its admin page or by POST /api/v1/collectors/<name>/stop/"
+        )
+    defaults = {"exchange": exchange, "desired": Collector.Desired.STOPPED}
+    return Collector.objects.get_or_create(name=name, defaults=defaults)[0]
+
+
+def seed_demo(exchange: str) -> list[Instrument]:
+    """Enable a handful of instruments on an installation that has no collector yet.
+
+    Later calls change nothing, so that what people disabled stays disabled. Returns what was
+    enabled. Raises Refused and what `sync_instruments` raises.
+    """
+    if Collector.objects.filter(name=exchange).exists():
+        return []
+    sync_instruments(exchange)
+    instruments = list(_known(exchange, DEMO_SYMBOLS).values())
+    if not instruments:
+        raise Refused(f"{exchange} lists none of {', '.join(DEMO_SYMBOLS)}: enable others yourself")
+    with transaction.atomic():
+        for instrument in instruments:
+            enable_instrument(instrument)
+    return instruments
+
+
+def _known(exchange: str, symbols: Sequence[str]) -> dict[str, Instrument]:
+    rows = Instrument.objects.filter(exchange=exchange, symbol__in=symbols)
+    return {row.symbol: row for row in rows}
+
+
+def _unknown(exchange: str, symbol: str) -> str:
+    listed = Instrument.objects.filter(exchange=exchange).values_list("symbol", flat=True)
+    close = difflib.get_close_matches(symbol, list(listed))
+    meant = f"; did you mean {', '.join(close)}?" if close else ""
+    return f"{exchange} lists no instrument {symbol!r}{meant}"
 
 
 def _ask(collector: Collector, **values: object) -> None:

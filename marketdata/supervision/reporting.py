@@ -9,9 +9,10 @@ from marketdata.supervision.lease import Report
 
 
 class Reporter:
-    """Remembers which error was written, so that its time stays the time it happened."""
+    """Remembers what a row should not forget between two reports of one run."""
 
     def __init__(self) -> None:
+        self._was_live = False
         self._error = ""
         self._written = ""
 
@@ -19,9 +20,9 @@ class Reporter:
         """Return the row's next values."""
         self._error = str(health.get("last_error") or "") or self._error
         return Report(
-            state=_state(health),
+            state=self._state(health.get("connected") or {}),
             counters=health,
-            exchange_ms=health.get("exchange_ms"),
+            exchange_ms=health.get("exchange_ms") or None,
             error=self.unwritten(),
         )
 
@@ -30,14 +31,17 @@ class Reporter:
         self._error = f"{type(error).__name__}: {error}"
 
     def unwritten(self) -> str:
-        """Return the error the row does not show yet, once; empty when there is none."""
+        """Return the error the row does not show yet, once, so that its time stays the true one.
+
+        Empty when there is none.
+        """
         if self._error == self._written:
             return ""
         self._written = self._error
         return self._error
 
-
-def _state(health: dict[str, Any]) -> Collector.State:
-    if health.get("state") == "live" or not health:
-        return Collector.State.LIVE
-    return Collector.State.DEGRADED
+    def _state(self, connected: dict[str, bool]) -> Collector.State:
+        if connected and all(connected.values()):
+            self._was_live = True
+            return Collector.State.LIVE
+        return Collector.State.DEGRADED if self._was_live else Collector.State.STARTING
