@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from marketdata.simulator.config import NO_LIMITS, Config
-from marketdata.simulator.server import SimulatedExchange, create_server
+from marketdata.simulator.exchange import SimulatedExchange
+from marketdata.simulator.server import create_server
 
 START_MS = int(datetime(2026, 1, 5, 12, 0, tzinfo=UTC).timestamp() * 1000)
 """2026-01-05 12:00 UTC, a Monday."""
@@ -63,7 +64,8 @@ class SpawnedExchange:
     def _ask(self, method: str, control: str, body: bytes | None = None) -> dict[str, Any]:
         request = urllib.request.Request(f"{self.rest}/control/{control}", body, method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.load(answer)
+            state: dict[str, Any] = json.load(answer)
+            return state
 
     def stop(self) -> None:
         """Stop in peace: the clock is kept to the millisecond."""

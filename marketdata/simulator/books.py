@@ -69,11 +69,11 @@ def book(view: View, symbol: str, depth: int = DEPTH) -> Book | None:
     return Book(bids, _side(instrument, best_ask, 1, time_ms, depth), time_ms)
 
 
-def best_levels(view: View, symbol: str) -> tuple[Level, Level]:
-    """Return the best bid and ask. Raises LookupError before the first trade."""
+def best_levels(view: View, symbol: str) -> tuple[Level, Level] | None:
+    """Return the best bid and ask, or None before the first trade."""
     found = book(view, symbol, depth=1)
-    if found is None:
-        raise LookupError(f"{symbol} has not been traded yet")
+    if found is None or not len(found.bids.ticks):
+        return None
     return found.bids.levels(1)[0], found.asks.levels(1)[0]
 
 

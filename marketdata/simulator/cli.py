@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from marketdata.simulator.config import NO_LIMITS, Config, Limits
-from marketdata.simulator.server import SimulatedExchange, create_server
+from marketdata.simulator.exchange import SimulatedExchange
+from marketdata.simulator.server import create_server
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,6 @@ from typing import Final
 
 from marketdata.simulator.books import SLICE_MS
 from marketdata.simulator.clock import ExchangeClock
-from marketdata.simulator.hub import Hub
 
 _TICK_S: Final = 0.01
 _FAST: Final = 10.0
@@ -22,13 +21,15 @@ class Engine:
     def __init__(
         self,
         clock: ExchangeClock,
-        hub: Hub,
+        step: Callable[[int, int, bool], None],
+        is_wanted: Callable[[], bool],
         is_lagging: Callable[[], bool],
         end_ms: int | None,
         is_held: bool,
     ) -> None:
         self._clock = clock
-        self._hub = hub
+        self._step = step
+        self._is_wanted = is_wanted
         self._is_lagging = is_lagging
         self._end_ms = end_ms
         self.is_held = is_held
@@ -45,7 +46,7 @@ class Engine:
             await asyncio.sleep(_TICK_S)
             now_s = time.monotonic()
             elapsed_s, last_s = now_s - last_s, now_s
-            self.is_held = self.is_held and not self._hub.topics
+            self.is_held = self.is_held and not self._is_wanted()
             if not self.is_held and not self.has_ended:
                 await self._advance(self._target(elapsed_s))
 
@@ -61,7 +62,7 @@ class Engine:
             edge_ms = after_ms - after_ms % size + size
             self._clock.advance(min(float(edge_ms), target_ms))
             now_ms = self._clock.now_ms
-            self._hub.step(after_ms, now_ms, on_grid=now_ms == edge_ms or self.has_ended)
+            self._step(after_ms, now_ms, now_ms == edge_ms or self.has_ended)
             await asyncio.sleep(0)
         # Keeps the fraction of a millisecond, so that slow speeds do not stand still.
         if not self._is_lagging():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ class FaultKind(StrEnum):
     REFUSE = "refuse"
     DATA_BEFORE_ACK = "data_before_ack"
     OLD_TRADE = "old_trade"
+    LINGER = "linger"
     RATE_LIMIT = "rate_limit"
     UNAVAILABLE = "unavailable"
     EMPTY = "empty"
@@ -44,9 +45,9 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="cam
 
     `channel`, `inst_id` and `path` choose what it hits (None: everything); for REST faults `path`
     is the end of the address, such as "history-trades". `count` is how many pushes, subscriptions
-    or requests it hits. `seconds` is wall time for silence, stall and upgrade, exchange time for
-    late_confirm, old_trade and stale. It begins at exchange time `at` (ISO 8601) or `after`
-    seconds of exchange time after the server's start; without either at once.
+    or requests it hits. `seconds` is wall time for silence, stall, linger and upgrade, exchange
+    time for late_confirm, old_trade and stale. It begins at exchange time `at` (ISO 8601, UTC) or
+    `after` seconds of exchange time after the server's start; without either at once.
     """
 
     kind: FaultKind
@@ -64,7 +65,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="cam
     def due_ms(self, started_ms: int) -> int:
         """Return the exchange time at which it begins."""
         if self.at is not None:
-            return int(self.at.timestamp() * 1000)
+            at = self.at if self.at.tzinfo else self.at.replace(tzinfo=UTC)
+            return int(at.timestamp() * 1000)
         return started_ms + int(self.after * 1000) if self.after is not None else 0
 
 

@@ -61,6 +61,11 @@ class Hub:
         aged = self._faults.take(FaultKind.OLD_TRADE, topic.channel, topic.subject)
         return line.feed.initial(view if aged is None else _earlier(view, aged.seconds))
 
+    def lingers(self, topic: Topic) -> float:
+        """Return for how many seconds data keeps coming after an unsubscription."""
+        fault = self._faults.take(FaultKind.LINGER, topic.channel, topic.subject)
+        return 0.0 if fault is None else fault.seconds
+
     def unsubscribe(self, topic: Topic, subscriber: Subscriber) -> None:
         line = self._lines.get(topic)
         if line is None:

@@ -96,4 +96,4 @@ def _edges(key: int, variance: float, block: int) -> Floats:
 def _normal(random_bits: NDArray[np.uint64]) -> Floats:
     """Return near-normal numbers of variance 1, between -2.45 and 2.45: two uniforms summed."""
     summed = part(random_bits, 16, 24) + part(random_bits, 40, 24) - (1 << 24)
-    return summed * (2.449489742783178 / (1 << 24))
+    return summed.astype(np.float64) * (2.449489742783178 / (1 << 24))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections import deque
 from collections.abc import Callable
@@ -153,7 +154,11 @@ class Session:
         if topic is None:
             return
         self.topics.pop(topic, None)
-        self._around.hub.unsubscribe(topic, self)
+        hub = self._around.hub
+        if seconds := hub.lingers(topic):
+            asyncio.get_running_loop().call_later(seconds, hub.unsubscribe, topic, self)
+        else:
+            hub.unsubscribe(topic, self)
         self._ack("unsubscribe", argument, request_id)
 
     def _ack(self, event: str, argument: object, request_id: str | None) -> None:
@@ -242,7 +247,9 @@ class Session:
         idle = limits.idle_close_s
         if not self.is_lagging:
             self._reading_s = now
-        if idle is not None and now - self._active_s >= idle and now >= self._silent_until_s:
+        if now >= self._silent_until_s:
+            self._socket.is_mute = False
+        if idle is not None and now - max(self._active_s, self._silent_until_s) >= idle:
             self.close(4004, "No data received in 30s.")
         elif now - self._reading_s >= limits.slow_reader_s:
             self.close(4005, "Buffer is full, cannot write data")

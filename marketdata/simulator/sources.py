@@ -7,18 +7,30 @@ from typing import Final
 from marketdata.simulator.config import Config
 from marketdata.simulator.gateway import Markets
 from marketdata.simulator.market import Market, SeededMarket
+from marketdata.simulator.tape import TapeMarket
 
 _LEAD_MS: Final = 5_000
 _MONTH_MS: Final = 30 * 86_400_000
 
 
 def markets_of(config: Config) -> Markets:
-    """Return the market of a configuration, twice."""
-    return Markets(*(SeededMarket(config.seed, config.activity) for _ in range(2)))
+    """Return the market of a configuration: a tape's, or the seed's.
+
+    Raises ValueError for a tape that is wrong or has no symbol.
+    """
+    if config.tape is None:
+        live, history = (SeededMarket(config.seed, config.activity) for _ in range(2))
+        return Markets(live, history)
+    if config.symbol is None:
+        raise ValueError("a tape needs its symbol, such as BTC-USDT")
+    tape = TapeMarket(config.tape, config.symbol)
+    return Markets(tape, tape)
 
 
 def start_ms_of(config: Config, market: Market, wall_ms: int) -> int:
-    """Return where a new clock starts."""
+    """Return where a new clock starts: just before a tape, or a month before wall time."""
     if config.start_ms is not None:
         return config.start_ms
+    if isinstance(market, TapeMarket):
+        return market.start_ms - _LEAD_MS
     return wall_ms - wall_ms % 60_000 - _MONTH_MS

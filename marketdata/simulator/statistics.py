@@ -14,15 +14,15 @@ _DAY: Final = 1440
 
 def ticker(view: View, symbol: str) -> dict[str, str] | None:
     """Return the row of tickers and /market/ticker, or None before the first trade."""
-    last = view.last_match(symbol)
-    if not len(last):
+    last, best = view.last_match(symbol), best_levels(view, symbol)
+    if best is None:
         return None
+    bid, ask = best
     instrument = view.instrument(symbol)
     minute = view.now_ms // MINUTE_MS
     day = view.minutes(symbol, minute - _DAY + 1, minute + 1)
     turnover = (int(day.high_turnover.sum()) << 30) + int(day.low_turnover.sum())
     size, ccy, _ = volumes(instrument, int(day.lots.sum()), turnover)
-    bid, ask = best_levels(view, symbol)
     return {
         "instType": instrument.kind,
         "instId": symbol,

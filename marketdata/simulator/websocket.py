@@ -14,6 +14,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 _LARGEST_REQUEST: Final = 65_536
+_CLOSING_S: Final = 1.0
 
 
 class Socket:
@@ -51,7 +52,7 @@ class Socket:
                 if isinstance(event, Frame) and (text := self._text(event)) is not None:
                     yield text
             self._flush()
-            if self._protocol.state is not State.OPEN:
+            if self._protocol.state is State.CLOSED or self._protocol.close_expected():
                 return
 
     async def _read(self) -> bytes:
@@ -83,13 +84,13 @@ class Socket:
         self._flush()
 
     def close(self, code: int, reason: str) -> None:
-        """Send a closing frame and end the connection once it is written."""
+        """Send a closing frame; the client has a moment to answer it before the end."""
         try:
             self._protocol.send_close(code, reason)
         except InvalidState:
             return
         self._flush()
-        self._writer.close()
+        asyncio.get_running_loop().call_later(_CLOSING_S, self._writer.close)
 
     def abort(self) -> None:
         """End the connection at once, without a frame."""
