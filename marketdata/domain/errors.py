@@ -21,3 +21,7 @@ class UnsortedTrades(MarketDataError, ValueError):
 
 class BufferFull(MarketDataError):
     """More trades wait behind a hole than may: give up the oldest hole, then repeat the call."""
+
+
+class InvalidIndicator(MarketDataError, ValueError):
+    """The caller named an indicator or a parameter that does not exist: correct the call."""
