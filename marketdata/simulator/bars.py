@@ -54,7 +54,7 @@ class Bars:
         return len(self.minutes)
 
     def __getitem__(self, rows: slice) -> Bars:
-        return Bars(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return Bars(*[getattr(self, name)[rows] for name in _NAMES])
 
     def between(self, first_minute: int, end_minute: int) -> Bars:
         first, end = np.searchsorted(self.minutes, (first_minute, end_minute))
@@ -63,11 +63,17 @@ class Bars:
     @staticmethod
     def joined(runs: list[Bars]) -> Bars:
         if not runs:
-            return Bars(*(np.empty(0, np.int64) for _ in fields(Bars)))
-        return Bars(*(np.concatenate([getattr(run, f.name) for run in runs]) for f in fields(Bars)))
+            return NO_BARS
+        if len(runs) == 1:
+            return runs[0]
+        return Bars(*(np.concatenate([getattr(run, name) for run in runs]) for name in _NAMES))
 
     def turnover(self, row: int) -> int:
         return (int(self.high_turnover[row]) << _LOW_BITS) + int(self.low_turnover[row])
+
+
+_NAMES: Final = tuple(field.name for field in fields(Bars))
+NO_BARS: Final = Bars(*(np.empty(0, np.int64) for _ in _NAMES))
 
 
 def turnover_of(instrument: Instrument, matches: Matches) -> Integers:

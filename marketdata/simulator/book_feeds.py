@@ -6,10 +6,13 @@ from typing import Final
 from zlib import crc32
 
 import msgspec
+import numpy as np
 
 from marketdata.simulator.books import DEPTH, Book, Level, Side, book, sequence
 from marketdata.simulator.feeds import message
+from marketdata.simulator.hashing import Integers
 from marketdata.simulator.instruments import Instrument
+from marketdata.simulator.matches import Flags
 from marketdata.simulator.view import View
 
 _HEARTBEAT_MS: Final = 60_000
@@ -150,8 +153,18 @@ def checksum(asks: list[Row], bids: list[Row]) -> int:
 
 def _changes(instrument: Instrument, previous: Side, fresh: Side, direction: int) -> list[Row]:
     """Return the levels that are new, changed or gone, best first."""
-    old = {level.ticks: level for level in previous.levels(DEPTH)}
-    new = {level.ticks: level for level in fresh.levels(DEPTH)}
-    changed = [level for ticks, level in new.items() if old.get(ticks) != level]
-    gone = [Level(ticks, 0, 0) for ticks in old.keys() - new.keys()]
-    return level_rows(instrument, sorted(changed + gone, key=lambda row: direction * row.ticks))
+    place, is_kept = _places(previous, fresh, direction)
+    is_same = is_kept & (previous.lots[place] == fresh.lots)
+    is_same &= previous.orders[place] == fresh.orders
+    changed = Side(fresh.ticks[~is_same], fresh.lots[~is_same], fresh.orders[~is_same])
+    _, stays = _places(fresh, previous, direction)
+    gone = [Level(ticks, 0, 0) for ticks in previous.ticks[~stays].tolist()]
+    levels = changed.levels(DEPTH) + gone
+    return level_rows(instrument, sorted(levels, key=lambda row: direction * row.ticks))
+
+
+def _places(among: Side, wanted: Side, direction: int) -> tuple[Integers, Flags]:
+    """Return where the wanted prices stand among others, and whether they do."""
+    place = np.searchsorted(direction * among.ticks, direction * wanted.ticks)
+    place = np.minimum(place, len(among.ticks) - 1)
+    return place, among.ticks[place] == wanted.ticks

@@ -39,7 +39,8 @@ class Side:
 
     def levels(self, depth: int) -> list[Level]:
         columns = (self.ticks, self.lots, self.orders)
-        return [Level(*row) for row in zip(*(c[:depth].tolist() for c in columns), strict=True)]
+        rows = zip(*(column[:depth].tolist() for column in columns), strict=True)
+        return [Level(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

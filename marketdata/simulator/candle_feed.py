@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from marketdata.simulator.bars import BAR_MINUTES, bar_open
+from marketdata.simulator.bars import BAR_MINUTES, NO_BARS, Bars, bar_open, resample
 from marketdata.simulator.feeds import message
 from marketdata.simulator.market import MINUTE_MS
 from marketdata.simulator.view import View, confirm_delay_ms
@@ -21,6 +21,8 @@ class CandleFeed:
         self._unconfirmed: int | None = None
         self._shown: list[str] = []
         self._shown_ms = 0
+        self._closed_until = -1
+        self._closed_minutes = NO_BARS
 
     @property
     def channel(self) -> str:
@@ -64,7 +66,17 @@ class CandleFeed:
         return [row]
 
     def _running(self, view: View) -> list[str] | None:
-        opened = bar_open(self._bar, view.now_ms // MINUTE_MS)
-        bars = view.bars(self._symbol, self._bar, opened, opened + BAR_MINUTES[self._bar])
-        rows = view.rows(self._symbol, self._bar, bars)
+        """Return the row of the running bar: its closed minutes, kept, and the running one."""
+        minute = view.now_ms // MINUTE_MS
+        opened = bar_open(self._bar, minute)
+        if self._closed_until != minute:
+            self._closed_until = minute
+            self._closed_minutes = self._made_of(view, opened, minute)
+        parts = [self._closed_minutes, view.running_minute(self._symbol)]
+        rows = view.rows(self._symbol, self._bar, resample(Bars.joined(parts), self._bar))
         return rows[-1] if rows else None
+
+    def _made_of(self, view: View, opened: int, minute: int) -> Bars:
+        if minute == opened:
+            return NO_BARS
+        return resample(view.minutes(self._symbol, opened, minute), self._bar)

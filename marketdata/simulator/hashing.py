@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -17,6 +18,7 @@ _MIX_2: Final = np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31 = np.uint64(30), np.uint64(27), np.uint64(31)
 
 
+@lru_cache(maxsize=8192)
 def key_of(*parts: object) -> int:
     """Return a 64-bit key for a sequence of words and numbers."""
     text = "\x1f".join(str(part) for part in parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class Matches:
         return len(self.ids)
 
     def __getitem__(self, rows: slice) -> Matches:
-        return Matches(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return Matches(*[getattr(self, name)[rows] for name in _NAMES])
 
     def between(self, after_ms: int, until_ms: int) -> Matches:
         """Return the matches with after_ms < time <= until_ms."""
@@ -46,11 +47,10 @@ def joined(runs: list[Matches]) -> Matches:
         return runs[0]
     if not runs:
         return NO_MATCHES
-    return Matches(
-        *(np.concatenate([getattr(run, field.name) for run in runs]) for field in fields(Matches))
-    )
+    return Matches(*(np.concatenate([getattr(run, name) for run in runs]) for name in _NAMES))
 
 
+_NAMES: Final = tuple(field.name for field in fields(Matches))
 _NONE = np.empty(0, np.int64)
 _NO_FLAGS = np.empty(0, np.bool_)
 NO_MATCHES = Matches(_NONE, _NONE, _NONE, _NONE, _NO_FLAGS, _NO_FLAGS, _NO_FLAGS)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from marketdata.simulator.bars import BAR_MINUTES, Bars, bar_open, bars_of, resample, rows
+from marketdata.simulator.bars import BAR_MINUTES, NO_BARS, Bars, bar_open, bars_of, resample, rows
 from marketdata.simulator.hashing import bits, key_of, part
 from marketdata.simulator.instruments import Instrument
 from marketdata.simulator.market import MINUTE_MS, Market
 from marketdata.simulator.matches import Matches
 
 
+@lru_cache(maxsize=8192)
 def confirm_delay_ms(symbol: str, end_minute: int) -> int:
     """Return how long after its end a bar is confirmed: 3.0 to 4.0 s, as recorded."""
     random_bits = bits(key_of(symbol, "confirm"), np.array([end_minute], np.int64))
@@ -61,17 +63,20 @@ class View:
         """Return 1m bars up to the running one."""
         running = self.now_ms // MINUTE_MS
         first = max(first_minute, self.market.first_minute(symbol))
-        closed = self.market.bars(symbol, first, min(end_minute, running))
+        end = min(end_minute, running)
+        closed = self.market.bars(symbol, first, end) if first < end else NO_BARS
         if not first <= running < end_minute:
             return closed
+        return Bars.joined([closed, self.running_minute(symbol)])
+
+    def running_minute(self, symbol: str) -> Bars:
+        """Return the 1m bar of the trades so far; none before the first trade ever."""
+        running = self.now_ms // MINUTE_MS
         matches = self.market.matches(symbol, running * MINUTE_MS - 1, self.now_ms)
-        before = self._close_before(symbol, running)
-        if before is None and not len(matches):
-            return closed
-        instrument = self.instrument(symbol)
-        return Bars.joined(
-            [closed, bars_of(instrument, matches, running, running + 1, before or 0)]
-        )
+        before = int(matches.ticks[0]) if len(matches) else self._close_before(symbol, running)
+        if before is None:
+            return NO_BARS
+        return bars_of(self.instrument(symbol), matches, running, running + 1, before)
 
     def _close_before(self, symbol: str, minute: int) -> int | None:
         bars = self.market.bars(symbol, minute - 1, minute)
