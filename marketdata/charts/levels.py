@@ -20,6 +20,12 @@ MAX_POINTS: Final = 800
 
 _BIN_DAYS: Final = (2, 3, 5, 7, 10, 14, 20, 30, 60, 90)
 
+LEVELS_MS: Final = (
+    *(timeframe.ms for timeframe in Timeframe),
+    *(days * DAY_MS for days in _BIN_DAYS),
+)
+"""The lengths of candles that windows come in, but for histories of many decades."""
+
 
 @dataclass(frozen=True, slots=True)
 class Level:

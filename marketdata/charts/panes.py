@@ -7,6 +7,7 @@ from typing import Final
 
 from marketdata.charts.choices import Choice
 from marketdata.charts.windows import column_name
+from marketdata.domain.indicators import PRICE_PANE
 
 _VOLUME_WEIGHT: Final = 0.13
 _OWN_WEIGHT: Final = 0.17
@@ -38,8 +39,8 @@ class Pane:
 
 def chart_panes(choices: tuple[Choice, ...]) -> tuple[Pane, ...]:
     """Return the panes from the top down: price, volume, then the own ones as chosen."""
-    over = tuple(choice for choice in choices if choice.indicator.pane == "price")
-    own = tuple(choice for choice in choices if choice.indicator.pane != "price")
+    over = tuple(choice for choice in choices if choice.indicator.pane == PRICE_PANE)
+    own = tuple(choice for choice in choices if choice.indicator.pane != PRICE_PANE)
     domains = _domains(len(own))
     overlays = tuple(name for choice in over for name in _columns(choice))
     panes = [

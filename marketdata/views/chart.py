@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from marketdata.charts.choices import DEFAULT_CHOICES, Choice, choices_text, parse_choices
 from marketdata.charts.errors import BadChartRequest
-from marketdata.charts.levels import fitting_level
+from marketdata.charts.levels import LEVELS_MS, fitting_level
 from marketdata.domain.errors import InvalidTimeframe
 from marketdata.domain.indicators import INDICATORS
 from marketdata.domain.timeframe import Timeframe, parse_timeframe
@@ -101,6 +101,7 @@ def _chart_settings(
         "symbol": instrument.symbol,
         "timeframe": finest.value,
         "timeframes": [{"name": each.value, "ms": each.ms} for each in Timeframe],
+        "levels": LEVELS_MS,
         "base": instrument.base,
         "decimals": price_decimals(instrument),
         "stored": stored,
@@ -144,7 +145,8 @@ def _registry() -> list[dict[str, Any]]:
             "pane": indicator.pane,
             "parameters": [
                 {
-                    "name": parameter.name,
+                    "title": parameter.title,
+                    "is_whole": parameter.is_whole,
                     "default": parameter.default,
                     "min": parameter.min,
                     "max": parameter.max,

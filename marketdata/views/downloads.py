@@ -24,7 +24,8 @@ _MOST_CANDLES: Final = 200_000
 def export(request: HttpRequest, exchange: str, symbol: str, timeframe: str) -> HttpResponse:
     """Return the candles of `start` to `end` as a file: `format` csv or json.
 
-    The columns of `indicators` follow the candle's. With `points` they come at the level a chart shows them at, without it as they are stored.
+    The columns of `indicators` follow those of the candles. With `points` the candles come at the
+    level a chart shows them at, without it as they are stored.
     """
     instrument = Instrument.objects.named(exchange, symbol)
     file_format = request.GET.get("format", "csv")

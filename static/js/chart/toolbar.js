@@ -1,0 +1,153 @@
+// The controls around the chart: they show what is looked at, and change it.
+
+import { showTable } from "./table.js";
+import { span } from "./view.js";
+
+export class Toolbar {
+  #page;
+  #follow = document.getElementById("follow");
+  #level = document.getElementById("level");
+  #panel = document.getElementById("table-panel");
+  #tableButton = document.getElementById("toggle-table");
+
+  constructor(page) {
+    this.#page = page;
+    this.#follow.addEventListener("click", () => page.toggleFollow());
+    this.#tableButton.addEventListener("click", () => this.toggleTable());
+    document.getElementById("open-indicators").addEventListener("click", () => page.openIndicators());
+    document.getElementById("open-help").addEventListener("click", () => page.openHelp());
+    this.#listenToTimeframes();
+    this.#listenToRanges();
+    this.#listenToDate();
+    this.#listenToSymbols();
+    this.#listenToExports();
+    for (const button of document.querySelectorAll("dialog [data-close]")) {
+      button.addEventListener("click", () => button.closest("dialog").close());
+    }
+  }
+
+  set isBusy(isBusy) {
+    this.#page.chart.querySelector(".busy").hidden = !isBusy;
+    this.#page.chart.setAttribute("aria-busy", String(isBusy));
+  }
+
+  /** Bring all controls up to what is looked at. */
+  show() {
+    const { model, chart } = this.#page;
+    for (const link of document.querySelectorAll("#timeframes [data-timeframe]")) {
+      if (link.dataset.timeframe === model.timeframe) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+    const held = chart.series?.window;
+    if (held !== undefined) {
+      const isAuto = held.timeframe !== model.timeframe;
+      this.#level.textContent = isAuto ? `${held.timeframe} (auto)` : "";
+      this.#level.dataset.auto = isAuto ? "1" : "0";
+      this.#level.title = isAuto ? `Too much time for ${model.timeframe} candles: each is ${held.timeframe}` : "";
+    }
+    this.#keepSymbolLinks();
+    this.showFollowing();
+    if (!this.#panel.hidden) this.#fillTable();
+  }
+
+  showFollowing() {
+    const pressed = String(this.#page.model.isFollowing);
+    if (this.#follow.getAttribute("aria-pressed") !== pressed) this.#follow.setAttribute("aria-pressed", pressed);
+  }
+
+  read(candle) {
+    document.getElementById("chart-reading").textContent = this.#page.describe(candle);
+  }
+
+  toggleTable() {
+    this.#panel.hidden = !this.#panel.hidden;
+    this.#tableButton.setAttribute("aria-pressed", String(!this.#panel.hidden));
+    if (this.#panel.hidden) return;
+    this.#fillTable();
+    this.#panel.scrollIntoView({ block: "nearest" });
+  }
+
+  openDate() {
+    window.bootstrap.Dropdown.getOrCreateInstance(document.getElementById("open-date")).show();
+  }
+
+  openSymbols() {
+    window.bootstrap.Dropdown.getOrCreateInstance(document.getElementById("symbol-button")).show();
+  }
+
+  #fillTable() {
+    const { settings, chart } = this.#page;
+    const { decimals, base } = settings;
+    showTable(this.#panel, chart.visibleCandles(), { decimals, base, isDaily: chart.series.step >= 86400000 });
+  }
+
+  #listenToTimeframes() {
+    document.getElementById("timeframes").addEventListener("click", (event) => {
+      const link = event.target.closest("[data-timeframe]");
+      if (link === null || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      this.#page.setTimeframe(link.dataset.timeframe);
+    });
+  }
+
+  #listenToRanges() {
+    document.getElementById("ranges").addEventListener("click", (event) => {
+      const button = event.target.closest("[data-hours]");
+      if (button !== null) this.#page.showLast(button.dataset.hours);
+    });
+  }
+
+  #listenToDate() {
+    const button = document.getElementById("open-date");
+    const field = document.getElementById("go-to-date");
+    button.addEventListener("shown.bs.dropdown", () => {
+      const { view, stretch } = this.#page.model;
+      field.value = new Date(view.start + span(view) / 2).toISOString().slice(0, 16);
+      field.min = new Date(stretch.start).toISOString().slice(0, 16);
+      field.max = new Date(stretch.end).toISOString().slice(0, 16);
+      field.focus();
+    });
+    document.getElementById("go-to").addEventListener("submit", (event) => {
+      event.preventDefault();
+      // The field holds a time without a zone; charts are in UTC.
+      this.#page.toDate(Date.parse(`${field.value}Z`));
+      window.bootstrap.Dropdown.getInstance(button).hide();
+      this.#page.chart.focus({ preventScroll: true });
+    });
+  }
+
+  #listenToSymbols() {
+    const filter = document.getElementById("symbol-filter");
+    const links = [...document.querySelectorAll("#symbol-list [data-symbol]")];
+    const shown = () => links.filter((link) => !link.parentElement.hidden);
+    document.getElementById("symbol-button").addEventListener("shown.bs.dropdown", () => filter.focus());
+    filter.addEventListener("input", () => {
+      const wanted = filter.value.trim().toLowerCase();
+      for (const link of links) {
+        link.parentElement.hidden = !link.dataset.symbol.toLowerCase().includes(wanted);
+      }
+    });
+    filter.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && shown().length > 0) window.location.assign(shown()[0].href);
+    });
+  }
+
+  /** Another symbol is shown over the same time, with the same candles. */
+  #keepSymbolLinks() {
+    const { model } = this.#page;
+    for (const link of document.querySelectorAll("#symbol-list [data-symbol]")) {
+      const address = new URL(link.href);
+      address.pathname = address.pathname.replace(/[^/]+\/$/, `${model.timeframe}/`);
+      address.search = model.isFollowing ? "" : window.location.search;
+      link.href = address.href;
+    }
+  }
+
+  #listenToExports() {
+    for (const link of document.querySelectorAll("[data-export]")) {
+      link.addEventListener("click", () => {
+        link.href = this.#page.exportAddress(link.dataset.export);
+      });
+    }
+  }
+}
