@@ -6,6 +6,12 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tcpdashboard.settings")
 
+from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
-application = get_asgi_application()
+http_application = get_asgi_application()
+
+# Imported once Django is set up: sessions and users are models.
+from tcpdashboard.routing import websocket_application  # noqa: E402
+
+application = ProtocolTypeRouter({"http": http_application, "websocket": websocket_application})

@@ -1,6 +1,6 @@
 // One WebSocket per tab: subscriptions to topics that survive every interruption.
 //
-//   import { stream } from "./stream.js";
+//   import the name stream from this file;
 //   const stop = stream.subscribe("candles:okx:BTC-USDT:1m", (message, { isResync }) => { ... });
 //   stream.addEventListener("state", (event) => show(event.detail.state));
 //   stream.ageMs("candles:okx:BTC-USDT:1m");   // since the topic's last message; null before it
@@ -56,7 +56,7 @@ export class Stream extends EventTarget {
       entry = new Topic(topic);
       this.#topics.set(topic, entry);
       this.#send("subscribe", [topic]);
-    } else if (entry.latest !== null) {
+    } else if (entry.latest?.seq > 0) {
       handler(entry.latest, { kind: "snapshot", isResync: false });
     }
     const own = (message, info) => handler(message, info);
@@ -206,6 +206,7 @@ class Topic {
     this.latest = null;
     this.heardAt = 0;
     this.isInterrupted = false; // messages may have been missed since `latest`
+    this.owesResync = false; // messages were missed and no handler has been told yet
   }
 
   /** "take" the message, "skip" it, or a "gap": messages before it are missing. */
@@ -224,12 +225,15 @@ class Topic {
   }
 
   deliver(message) {
-    const isRepeated =
-      this.latest !== null && message.epoch === this.latest.epoch && message.seq === this.latest.seq;
-    const isResync = message.type === "snapshot" && this.latest !== null && !isRepeated;
+    const { epoch, seq } = this.latest ?? message;
+    const isWhole = message.epoch === epoch && (message.seq === seq || message.seq === seq + 1);
+    if (message.type === "snapshot" && !isWhole) this.owesResync = true;
     this.latest = message;
-    this.heardAt = performance.now();
     this.isInterrupted = false;
+    if (message.seq === 0) return; // nothing has been published yet
+    const isResync = this.owesResync;
+    this.owesResync = false;
+    this.heardAt = performance.now();
     for (const handler of this.handlers) {
       try {
         handler(message, { kind: message.type, isResync });

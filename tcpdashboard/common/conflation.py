@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
@@ -10,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+import structlog
 from redis.exceptions import RedisError
 
 from tcpdashboard.common.realtime import Draft, TopicPublisher
@@ -18,7 +18,7 @@ INTERVAL_S: Final = 0.25
 RETRY_S: Final = 0.5
 MAX_FINAL: Final = 64
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -133,7 +133,7 @@ class ConflatingPublisher:
         except RedisError as error:
             self._on_failure(due, error)
         except TypeError:
-            log.exception("messages that are no JSON were dropped: %s", ", ".join(due))
+            log.exception("messages that are no JSON were dropped", topics=list(due))
         else:
             if self._is_failing:
                 log.info("publishing works again")
@@ -141,7 +141,7 @@ class ConflatingPublisher:
 
     def _on_failure(self, due: dict[str, list[Draft]], error: RedisError) -> None:
         if not self._is_failing:
-            log.warning("publishing failed, latest values wait: %s", error)
+            log.warning("publishing failed, the latest values wait", error=str(error))
         self._is_failing = True
         with self._changed:
             if self._is_stopping:

@@ -7,7 +7,6 @@ whoever misses one reads the latest again.
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from functools import cache
 from typing import Any, Final, cast
 
 import orjson
+import structlog
 from django.conf import settings
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -37,7 +37,7 @@ redis.call('PUBLISH', ARGV[5], epoch .. ' ' .. seq .. ' ' .. ARGV[6] .. ' ' .. A
 return tonumber(seq)
 """
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A published message; `payload` is the JSON text of an object."""
+    """A published message; `payload` is the JSON text of an object.
+
+    `seq` 0 and no epoch stand for a topic on which nothing is kept.
+    """
 
     topic: str
     epoch: str
@@ -66,7 +69,8 @@ class Message:
 
     def follows(self, earlier: Message) -> bool:
         """Return whether nothing lies between `earlier` and this message."""
-        return self.epoch == earlier.epoch and self.seq == earlier.seq + 1
+        is_same_epoch = self.epoch == earlier.epoch or earlier.seq == 0
+        return is_same_epoch and self.seq == earlier.seq + 1
 
     def is_newer(self, than: Message) -> bool:
         """Return whether this message came later; another epoch is always taken as later."""
@@ -135,7 +139,7 @@ def notify(topic: str, payload: Mapping[str, Any]) -> bool:
     try:
         shared_publisher().publish(topic, payload)
     except RedisError as error:
-        log.warning("a message to %s was not published: %s", topic, error)
+        log.warning("a message was not published", topic=topic, error=str(error))
         return False
     return True
 
@@ -156,6 +160,11 @@ def channel_of(topic: str, database: int) -> str:
 def database_of(connection_kwargs: Mapping[str, Any]) -> int:
     """Return the number of the Redis database that a connection pool uses."""
     return int(connection_kwargs.get("db") or 0)
+
+
+def nothing_kept(topic: str) -> Message:
+    """Return what stands for a topic without a message."""
+    return Message(topic, epoch="", seq=0, payload="{}")
 
 
 def kept_message(topic: str, kept: list[bytes | None]) -> Message | None:

@@ -1,0 +1,24 @@
+"""The map of WebSockets and the list of all topics."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.urls import path, re_path
+
+from marketdata import consumers as marketdata
+from tcpdashboard.common.consumers import StreamApplication
+from tcpdashboard.common.sockets import no_such_socket, with_abort
+from tcpdashboard.common.topics import TopicRegistry
+
+TOPICS: Final = TopicRegistry([*marketdata.TOPICS])
+
+websocket_urlpatterns = [
+    path("ws/stream/", AuthMiddlewareStack(StreamApplication(TOPICS))),
+    re_path("", no_such_socket),  # type: ignore[arg-type]
+]
+
+websocket_application = with_abort(AllowedHostsOriginValidator(URLRouter(websocket_urlpatterns)))
