@@ -76,7 +76,7 @@ def parse_envelope(body: bytes) -> Envelope | None:
         envelope = _decode_envelope(body)
     except UNDECODABLE:
         return None
-    data = envelope.data if bytes(envelope.data[:1]) == b"[" else None
+    data = envelope.data if bytes(envelope.data)[:1] == b"[" else None
     return Envelope(str(envelope.code), envelope.msg, data)
 
 
