@@ -177,38 +177,29 @@ class CandleDay(models.Model):
 
 
 class CandleRevision(models.Model):
-    """A closed candle was changed, or inserted late: its figures before and after.
+    """A closed candle was changed: what it said until then; or inserted late, then all is null.
 
-    The old figures are null for an insert. Columns, not JSON: a reload of a year that changes
-    every candle is one binary COPY here too.
+    `revision` is the candle's number after the change. What it said after it is in the row of
+    the next revision, or in the candle itself.
     """
 
     pk = models.CompositePrimaryKey("instrument", "timeframe", "open_time", "revision")
     open_time = models.DateTimeField()
     recorded_at = models.DateTimeField(db_default=Now())
-    old_open = models.FloatField(null=True)
-    old_high = models.FloatField(null=True)
-    old_low = models.FloatField(null=True)
-    old_close = models.FloatField(null=True)
-    old_volume = models.FloatField(null=True)
-    old_quote_volume = models.FloatField(null=True)
-    old_trade_count = models.BigIntegerField(null=True)
-    new_open = models.FloatField()
-    new_high = models.FloatField()
-    new_low = models.FloatField()
-    new_close = models.FloatField()
-    new_volume = models.FloatField()
-    new_quote_volume = models.FloatField()
-    new_trade_count = models.BigIntegerField()
+    open = models.FloatField(null=True)
+    high = models.FloatField(null=True)
+    low = models.FloatField(null=True)
+    close = models.FloatField(null=True)
+    volume = models.FloatField(null=True)
+    quote_volume = models.FloatField(null=True)
+    trade_count = models.BigIntegerField(null=True)
     instrument = models.ForeignKey(
         Instrument, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False
     )
-    revision = models.IntegerField(help_text="The candle's revision after the change.")
+    revision = models.IntegerField()
     timeframe = models.SmallIntegerField(help_text="Length in minutes.")
-    old_minutes = models.SmallIntegerField(null=True)
-    old_source = models.SmallIntegerField(null=True, choices=SOURCE_CHOICES)
-    new_minutes = models.SmallIntegerField()
-    new_source = models.SmallIntegerField(choices=SOURCE_CHOICES)
+    minutes = models.SmallIntegerField(null=True)
+    source = models.SmallIntegerField(null=True, choices=SOURCE_CHOICES)
     reason = models.CharField(max_length=64)
 
 

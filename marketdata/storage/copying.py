@@ -7,7 +7,7 @@ describes exactly that, and a whole COPY is one array.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,13 +28,17 @@ FLOAT8: Final = ">f8"
 
 # PostgreSQL counts the microseconds of a timestamptz from 2000-01-01.
 _EPOCH_MS: Final = 946_684_800_000
-# Bytes that psycopg2 takes from the buffer at a time.
-_PIECE: Final = 1 << 18
+# Rows that are built at a time: they stay in the processor's cache, and the server stores one
+# block while the next is built.
+_BLOCK_ROWS: Final = 2_000
 
+Layout = np.dtype[np.void]
 Rows = NDArray[np.void]
+Columns = Mapping[str, "NDArray[Any] | int | bytes"]
+"""By name, the values of a column, or the one value of all its rows."""
 
 
-def row_layout(columns: Mapping[str, str]) -> np.dtype[np.void]:
+def row_layout(columns: Mapping[str, str]) -> Layout:
     """Return the dtype of one COPY row of `columns`, each with the format of its value.
 
     A text is "S<n>": every row then holds exactly n bytes.
@@ -45,37 +49,25 @@ def row_layout(columns: Mapping[str, str]) -> np.dtype[np.void]:
     return np.dtype(fields)
 
 
-def column_names(layout: np.dtype[np.void]) -> tuple[str, ...]:
+def column_names(layout: Layout) -> tuple[str, ...]:
     """Return the columns of a layout in order."""
     names = layout.names
     assert names is not None
     return names[2::2]
 
 
-def new_rows(layout: np.dtype[np.void], number: int) -> Rows:
-    """Return `number` rows with their counts and lengths filled in and their values undefined."""
-    template = np.zeros(1, dtype=layout)
-    names = column_names(layout)
-    template["fields"] = len(names)
-    for name in names:
-        template[_length_of(name)] = layout[name].itemsize
-    rows = np.empty(number, dtype=layout)
-    rows[:] = template
-    return rows
-
-
-def copy_in(cursor: CursorWrapper, table: str, rows: Rows) -> None:
-    """Append `rows` to `table`. Raises IntegrityError when one of them breaks a constraint."""
-    names = sql.SQL(", ").join(map(sql.Identifier, column_names(rows.dtype)))
+def copy_in(
+    cursor: CursorWrapper, table: str, layout: Layout, number: int, columns: Columns
+) -> None:
+    """Append `number` rows to `table`. Raises IntegrityError when one breaks a constraint."""
+    names = sql.SQL(", ").join(map(sql.Identifier, column_names(layout)))
     statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
         sql.Identifier(table), names
     )
-    content = np.ascontiguousarray(rows).view(np.uint8).data
-    buffer = BytesIO(b"".join((SIGNATURE, content, TRAILER)))
-    cursor.copy_expert(statement, buffer, _PIECE)
+    cursor.copy_expert(statement, _Pieces(_encoded(layout, number, columns)))
 
 
-def copy_out(cursor: CursorWrapper, layout: np.dtype[np.void], query: sql.Composable) -> Rows:
+def copy_out(cursor: CursorWrapper, layout: Layout, query: sql.Composable) -> Rows:
     """Return the rows of `query`, whose columns must be those of `layout`, as one array."""
     buffer = BytesIO()
     cursor.copy_expert(sql.SQL("copy ({}) to stdout (format binary)").format(query), buffer)
@@ -95,5 +87,36 @@ def milliseconds(timestamps: NDArray[Any]) -> NDArray[np.int64]:
     return microseconds // 1000 + _EPOCH_MS
 
 
+class _Pieces:
+    """A file to read from, made of pieces of any size; psycopg2 sends each as it comes."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, _size: int = -1) -> bytes:
+        return next(self._pieces, b"")
+
+
+def _encoded(layout: Layout, number: int, columns: Columns) -> Iterator[bytes]:
+    """Yield the COPY stream; one block of rows is filled again and again."""
+    block = np.zeros(min(number, _BLOCK_ROWS), dtype=layout)
+    block["fields"] = len(column_names(layout))
+    arrays: list[tuple[str, NDArray[Any]]] = []
+    for name in column_names(layout):
+        value = columns[name]
+        block[_length_of(name)] = layout[name].itemsize
+        if isinstance(value, np.ndarray):
+            arrays.append((name, value))
+        else:
+            block[name] = value
+    yield SIGNATURE
+    for start in range(0, number, _BLOCK_ROWS):
+        rows = block[: number - start]
+        for name, values in arrays:
+            rows[name] = values[start : start + _BLOCK_ROWS]
+        yield rows.tobytes()
+    yield TRAILER
+
+
 def _length_of(name: str) -> str:
-    return f"{name}: length"
+    return f"{name} length"

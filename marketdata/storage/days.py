@@ -37,7 +37,8 @@ def bump_days(
     timeframes: list[int] = []
     days: list[int] = []
     for timeframe, candles in written:
-        touched = np.unique(candles["open_time_ms"] // DAY_MS).tolist()
+        day = candles["open_time_ms"] // DAY_MS
+        touched = day[np.append(True, day[1:] != day[:-1])[: len(day)]].tolist()
         timeframes += [timeframe.minutes] * len(touched)
         days += touched
     if days:

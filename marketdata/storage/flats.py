@@ -6,38 +6,26 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from marketdata.domain.records import Candles, Source
-from marketdata.domain.timeframe import MINUTE_MS, Timeframe
+from marketdata.domain.records import Candles, Source, empty_candles
+from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.models import from_ms
 from marketdata.storage.candles import select_candles
 
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
 
-# Where the run of flat minutes after a time ends: at the next other minute, or with the last one.
-_RUN_END: Final = """
-select (extract(epoch from coalesce(min(open_time) filter (where source <> %(flat)s),
-    max(open_time) + interval '1 minute')) * 1000)::bigint
-from (
-    select open_time, source from marketdata_candle
-    where instrument_id = %(instrument)s and timeframe = 1 and open_time > %(after)s
-    order by open_time limit 1440
-) as following
+_SOURCE: Final = """
+select source from marketdata_candle
+where instrument_id = %s and timeframe = 1 and open_time = %s
 """
 
 
-def stale_flats(cursor: CursorWrapper, instrument_id: int, start_ms: int, end_ms: int) -> Candles:
-    """Return the flat minutes that follow the stored minutes of [start_ms, end_ms), corrected.
+def stale_flats(cursor: CursorWrapper, instrument_id: int, minutes: Candles) -> Candles:
+    """Return the flat minutes among and right after the stored `minutes`, corrected.
 
-    Only those whose prices are not the close before them, and at most a day beyond the range.
+    Only those whose prices are not the close before them; at most a day beyond the last.
     """
-    last_ms = end_ms - MINUTE_MS
-    cursor.execute(
-        _RUN_END,
-        {"flat": Source.FLAT.value, "instrument": instrument_id, "after": from_ms(last_ms)},
-    )
-    run_end_ms = cursor.fetchone()[0] or end_ms
-    minutes = select_candles(cursor, instrument_id, Timeframe.M1, start_ms, run_end_ms)
+    minutes = np.concatenate([minutes, _following(cursor, instrument_id, minutes)])
     is_flat = minutes["source"] == Source.FLAT
     place = np.arange(len(minutes))
     before = np.maximum.accumulate(np.where(is_flat, -1, place))
@@ -50,3 +38,14 @@ def stale_flats(cursor: CursorWrapper, instrument_id: int, start_ms: int, end_ms
     for name in ("open", "high", "low", "close"):
         flats[name] = close[is_stale]
     return flats
+
+
+def _following(cursor: CursorWrapper, instrument_id: int, minutes: Candles) -> Candles:
+    end_ms = int(minutes["open_time_ms"][-1]) + MINUTE_MS
+    cursor.execute(_SOURCE, [instrument_id, from_ms(end_ms)])
+    if cursor.fetchone() != (Source.FLAT,):
+        return empty_candles()
+    candles = select_candles(cursor, instrument_id, Timeframe.M1, end_ms, end_ms + DAY_MS)
+    others = np.flatnonzero(candles["source"] != Source.FLAT)
+    run: Candles = candles[: others[0]] if len(others) else candles
+    return run

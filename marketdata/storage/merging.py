@@ -57,19 +57,38 @@ def merge(stored: Candles, incoming: Candles, replaces: Rule) -> Merged:
     if np.any(np.diff(incoming["open_time_ms"]) <= 0):
         raise InvalidRecord("candles must be in strict order of open time")
     place = np.searchsorted(stored["open_time_ms"], incoming["open_time_ms"])
-    known = np.isin(incoming["open_time_ms"], stored["open_time_ms"], assume_unique=True)
-    won = place[known][replaces(stored[place[known]], incoming[known])]
-    after = stored.copy()
-    after[won] = _next_revisions(stored[won], incoming[np.isin(place, won) & known])
+    is_known = _are_at(stored, incoming, place)
+    known = np.flatnonzero(is_known)
+    if not len(known):
+        return _inserted(stored, incoming, place)
+    won = known[replaces(stored[place[known]], incoming[known])]
+    after, before = stored.copy(), stored[place[won]]
+    after[place[won]] = _next_revisions(before, incoming[won])
     inserted, changed = np.zeros(len(stored), dtype=bool), np.zeros(len(stored), dtype=bool)
-    changed[won] = True
-    fresh = place[~known]
+    changed[place[won]] = True
+    if len(known) == len(incoming):
+        return Merged(after, inserted, changed, before)
+    fresh = place[~is_known]
     return Merged(
-        after=np.insert(after, fresh, incoming[~known]),
+        after=np.insert(after, fresh, incoming[~is_known]),
         inserted=np.insert(inserted, fresh, True),
         changed=np.insert(changed, fresh, False),
-        before=stored[won],
+        before=before,
     )
+
+
+def _inserted(stored: Candles, incoming: Candles, place: NDArray[np.intp]) -> Merged:
+    is_new = np.insert(np.zeros(len(stored), dtype=bool), place, True)
+    after = np.insert(stored, place, incoming) if len(stored) else incoming
+    return Merged(after, is_new, np.zeros(len(after), dtype=bool), stored[:0])
+
+
+def _are_at(stored: Candles, incoming: Candles, place: NDArray[np.intp]) -> NDArray[np.bool_]:
+    if not len(stored):
+        return np.zeros(len(incoming), dtype=bool)
+    there = stored["open_time_ms"][np.minimum(place, len(stored) - 1)]
+    found: NDArray[np.bool_] = there == incoming["open_time_ms"]
+    return found
 
 
 def differs(stored: Candles, incoming: Candles) -> NDArray[np.bool_]:

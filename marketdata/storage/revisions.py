@@ -1,8 +1,11 @@
-"""What a closed candle said before it was changed."""
+"""What a closed candle said before it was changed, or that it was not there."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from marketdata.domain.records import Candles
 from marketdata.domain.timeframe import Timeframe
@@ -11,9 +14,8 @@ from marketdata.storage.copying import (
     INT2,
     INT4,
     INT8,
-    Rows,
+    Columns,
     copy_in,
-    new_rows,
     row_layout,
     timestamps,
 )
@@ -22,7 +24,12 @@ from marketdata.storage.merging import FIGURES
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
 
-_FORMATS: Final = {"trade_count": INT8, "minutes": INT2, "source": INT2}
+_KEY: Final = {"instrument_id": INT8, "timeframe": INT2, "open_time": INT8, "revision": INT4}
+_FIGURES: Final = dict.fromkeys(FIGURES, FLOAT8) | {
+    "trade_count": INT8,
+    "minutes": INT2,
+    "source": INT2,
+}
 
 
 def record_changes(
@@ -30,36 +37,39 @@ def record_changes(
     instrument_id: int,
     timeframe: Timeframe,
     before: Candles,
-    after: Candles,
+    revisions: NDArray[np.int32],
     reason: str,
 ) -> None:
-    """Record that `before` became `after`, row by row the same candles."""
-    if len(after):
-        rows = _rows(instrument_id, timeframe, after, reason, ("old", "new"))
-        for name in FIGURES:
-            rows[f"old_{name}"] = before[name]
-        copy_in(cursor, "marketdata_candlerevision", rows)
+    """Record what candles said before they became `revisions`."""
+    figures = {name: before[name] for name in FIGURES}
+    columns = {**_key(instrument_id, timeframe, before, reason), "revision": revisions}
+    _record(cursor, columns | figures, _FIGURES, len(before), reason)
 
 
 def record_late(
     cursor: CursorWrapper, instrument_id: int, timeframe: Timeframe, candles: Candles, reason: str
 ) -> None:
     """Record that `candles` were inserted among others that had been closed before."""
-    if len(candles):
-        rows = _rows(instrument_id, timeframe, candles, reason, ("new",))
-        copy_in(cursor, "marketdata_candlerevision", rows)
+    columns = {**_key(instrument_id, timeframe, candles, reason), "revision": candles["revision"]}
+    _record(cursor, columns, {}, len(candles), reason)
 
 
-def _rows(
-    instrument_id: int, timeframe: Timeframe, after: Candles, reason: str, sides: tuple[str, ...]
-) -> Rows:
-    text = reason.encode()
-    columns = {"instrument_id": INT8, "timeframe": INT2, "open_time": INT8, "revision": INT4}
-    figures = {f"{side}_{name}": _FORMATS.get(name, FLOAT8) for side in sides for name in FIGURES}
-    rows = new_rows(row_layout({**columns, **figures, "reason": f"S{len(text)}"}), len(after))
-    rows["instrument_id"], rows["timeframe"] = instrument_id, timeframe.minutes
-    rows["open_time"], rows["revision"] = timestamps(after["open_time_ms"]), after["revision"]
-    rows["reason"] = text
-    for name in FIGURES:
-        rows[f"new_{name}"] = after[name]
-    return rows
+def _key(instrument_id: int, timeframe: Timeframe, candles: Candles, reason: str) -> Columns:
+    return {
+        "instrument_id": instrument_id,
+        "timeframe": timeframe.minutes,
+        "open_time": timestamps(candles["open_time_ms"]),
+        "reason": reason.encode(),
+    }
+
+
+def _record(
+    cursor: CursorWrapper,
+    columns: Columns,
+    figures: dict[str, str],
+    number: int,
+    reason: str,
+) -> None:
+    if number:
+        layout = row_layout({**_KEY, **figures, "reason": f"S{len(reason.encode())}"})
+        copy_in(cursor, "marketdata_candlerevision", layout, number, columns)

@@ -13,9 +13,9 @@ from marketdata.storage.copying import (
     INT2,
     INT4,
     INT8,
+    Columns,
     Rows,
     milliseconds,
-    new_rows,
     row_layout,
     timestamps,
 )
@@ -57,16 +57,15 @@ TRADE_READ: Final = row_layout({"executed_at": INT8, **_TRADE_FIELDS})
 TRADE_WRITE: Final = row_layout({"instrument_id": INT8, "executed_at": INT8, **_TRADE_FIELDS})
 
 
-def candle_rows(instrument_id: int, timeframe: Timeframe, candles: Candles) -> Rows:
-    """Return `candles` as rows of the candle table."""
-    rows = new_rows(CANDLE_WRITE, len(candles))
-    rows["instrument_id"] = instrument_id
-    rows["timeframe"] = timeframe.minutes
-    rows["open_time"] = timestamps(candles["open_time_ms"])
-    rows["closed_at"] = timestamps(candles["closed_at_ms"])
-    for name in _CANDLE_FIELDS:
-        rows[name] = candles[name]
-    return rows
+def candle_columns(instrument_id: int, timeframe: Timeframe, candles: Candles) -> Columns:
+    """Return `candles` as columns of CANDLE_WRITE."""
+    return {
+        "instrument_id": instrument_id,
+        "timeframe": timeframe.minutes,
+        "open_time": timestamps(candles["open_time_ms"]),
+        "closed_at": timestamps(candles["closed_at_ms"]),
+        **{name: candles[name] for name in _CANDLE_FIELDS},
+    }
 
 
 def candles_of(rows: Rows) -> Candles:
@@ -79,14 +78,13 @@ def candles_of(rows: Rows) -> Candles:
     return candles
 
 
-def trade_rows(instrument_id: int, trades: Trades) -> Rows:
-    """Return `trades` as rows of the trade table."""
-    rows = new_rows(TRADE_WRITE, len(trades))
-    rows["instrument_id"] = instrument_id
-    rows["executed_at"] = timestamps(trades["time_ms"])
-    for name in _TRADE_FIELDS:
-        rows[name] = trades[name]
-    return rows
+def trade_columns(instrument_id: int, trades: Trades) -> Columns:
+    """Return `trades` as columns of TRADE_WRITE."""
+    return {
+        "instrument_id": instrument_id,
+        "executed_at": timestamps(trades["time_ms"]),
+        **{name: trades[name] for name in _TRADE_FIELDS},
+    }
 
 
 def trades_of(rows: Rows) -> Trades:

@@ -13,7 +13,7 @@ from marketdata.domain.records import Trades
 from marketdata.models import Instrument, from_ms
 from marketdata.storage.copying import column_names, copy_in, copy_out
 from marketdata.storage.overlaps import first_ids, settle
-from marketdata.storage.rows import TRADE_READ, trade_rows, trades_of
+from marketdata.storage.rows import TRADE_READ, TRADE_WRITE, trade_columns, trades_of
 
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
@@ -72,7 +72,8 @@ def write_trades(cursor: CursorWrapper, instrument_id: int, trades: Trades) -> N
     if overlapping or any(_is_known(cursor, instrument_id, cluster) for cluster in clusters):
         trades = _settle(cursor, instrument_id, trades, clusters)
     if len(trades):
-        copy_in(cursor, "marketdata_trade", trade_rows(instrument_id, trades))
+        columns = trade_columns(instrument_id, trades)
+        copy_in(cursor, "marketdata_trade", TRADE_WRITE, len(trades), columns)
 
 
 def _settle(

@@ -25,7 +25,7 @@ from marketdata.storage.flats import stale_flats
 from marketdata.storage.locks import lock_instrument
 from marketdata.storage.merging import Merged, Rule, better_minutes, differs, merge
 from marketdata.storage.revisions import record_changes, record_late
-from marketdata.storage.rows import candle_rows
+from marketdata.storage.rows import CANDLE_WRITE, candle_columns
 
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
@@ -112,7 +112,7 @@ def store_minutes(
         written += _store_higher(cursor, instrument, merged.after, windows, reason)
         bump_days(cursor, instrument.pk, written)
         if bounds.newest_ms is not None and minutes["open_time_ms"][0] <= bounds.newest_ms:
-            flats = stale_flats(cursor, instrument.pk, *_touched(minutes))
+            flats = stale_flats(cursor, instrument.pk, merged.after)
             store_minutes(cursor, instrument, flats, reason, differs)
     return result
 
@@ -121,16 +121,22 @@ def _closed_windows(minutes: Candles, bounds: Bounds) -> Windows:
     """Return the open times of the windows that `minutes` touch or complete, by timeframe."""
     open_times = minutes["open_time_ms"]
     newest_ms = open_times[-1]
-    if bounds.newest_ms is not None:
-        newest_ms = max(newest_ms, bounds.newest_ms)
-        # The window of the newest minute was open until now.
+    if bounds.newest_ms is not None and bounds.newest_ms > newest_ms:
+        newest_ms = bounds.newest_ms
+    elif bounds.newest_ms is not None:
+        # The window of the newest minute may have been open until now.
         open_times = np.append(open_times, bounds.newest_ms)
     end_ms = newest_ms + MINUTE_MS
     windows: Windows = {}
     for timeframe in HIGHER_TIMEFRAMES:
-        opens = np.unique(open_times // timeframe.ms * timeframe.ms)
+        opens = _distinct(open_times // timeframe.ms) * timeframe.ms
         windows[timeframe] = opens[opens + timeframe.ms <= end_ms]
     return windows
+
+
+def _distinct(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    # Neighbours first: nearly all repetitions are gone before anything is sorted.
+    return np.unique(numbers[np.append(True, numbers[1:] != numbers[:-1])])
 
 
 def _span(minutes: Candles, windows: Windows) -> tuple[int, int]:
@@ -177,7 +183,7 @@ def _store(
     """Write the difference, and return the candles that are new or changed."""
     is_new, after = merged.inserted | merged.changed, merged.after
     if not is_new.any():
-        return after[is_new]
+        return after[:0]
     bounds = bounds or select_bounds(cursor, instrument_id, timeframe)
     is_written = merged.inserted.copy()
     if merged.changed.any():
@@ -186,11 +192,19 @@ def _store(
         first, last = after["open_time_ms"][merged.changed][[0, -1]].tolist()
         cursor.execute(_DELETE, [instrument_id, timeframe.minutes, from_ms(first), from_ms(last)])
         is_written |= (after["open_time_ms"] >= first) & (after["open_time_ms"] <= last)
-    copy_in(cursor, "marketdata_candle", candle_rows(instrument_id, timeframe, after[is_written]))
-    changed, late = after[merged.changed], after[merged.inserted & _is_between(after, bounds)]
-    record_changes(cursor, instrument_id, timeframe, merged.before, changed, reason)
+    rows = _where(after, is_written)
+    columns = candle_columns(instrument_id, timeframe, rows)
+    copy_in(cursor, "marketdata_candle", CANDLE_WRITE, len(rows), columns)
+    revisions = after["revision"][merged.changed]
+    record_changes(cursor, instrument_id, timeframe, merged.before, revisions, reason)
+    late = _where(after, merged.inserted & _is_between(after, bounds))
     record_late(cursor, instrument_id, timeframe, late, reason)
-    return after[is_new]
+    return _where(after, is_new)
+
+
+def _where(candles: Candles, mask: NDArray[np.bool_]) -> Candles:
+    # Copying a year of candles only to leave none out costs as much as merging them.
+    return candles if mask.all() else candles[mask]
 
 
 def _is_between(candles: Candles, bounds: Bounds) -> NDArray[np.bool_]:

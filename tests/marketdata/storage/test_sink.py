@@ -127,9 +127,9 @@ def test_a_late_trade_revises_its_minute_the_windows_above_and_the_flats_after(i
     assert (revised["high"], revised["trade_count"], revised["revision"]) == (109.5, 7, 1)
     assert read_candles(instrument, Timeframe.M5, DAY, DAY + 1)["high"] == [109.5]
     revisions = CandleRevision.objects.order_by("timeframe")
-    assert [(row.timeframe, row.old_high, row.new_high) for row in revisions] == [
-        (1, 100.0, 109.5),
-        (5, 100.0, 109.5),
+    assert [(row.timeframe, row.high, row.revision) for row in revisions] == [
+        (1, 100.0, 1),
+        (5, 100.0, 1),
     ]
 
 
