@@ -59,7 +59,11 @@ def sync_instruments() -> None:
 
 def hint(task: Task[Any, Any], *args: Any) -> None:
     """Ask for a task now; a broker that does not answer within a second is left to the sweep."""
-    timeouts = {"socket_timeout": BROKER_TIMEOUT_S, "socket_connect_timeout": BROKER_TIMEOUT_S}
+    timeouts = {
+        "socket_timeout": BROKER_TIMEOUT_S,
+        "socket_connect_timeout": BROKER_TIMEOUT_S,
+        "max_retries": 0,
+    }
     try:
         with app.connection(transport_options=timeouts) as connection:
             # The stubs do not know this argument.

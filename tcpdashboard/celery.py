@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 from celery import Celery, signals
@@ -12,6 +13,9 @@ from django_structlog.celery.steps import DjangoStructLogInitStep
 from tcpdashboard.common.shutdown import SHUTDOWN
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tcpdashboard.settings")
+
+# Development may run as root; the image does not.
+warnings.filterwarnings("ignore", message="You're running the worker with superuser")
 
 app = Celery("tcpdashboard")
 app.config_from_object("django.conf:settings", namespace="CELERY")

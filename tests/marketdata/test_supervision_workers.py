@@ -1,0 +1,135 @@
+"""Collection under real workers: started, drained, and recovered from a crash."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+
+import numpy as np
+import pytest
+
+from marketdata import services
+from marketdata.domain.records import Source
+from marketdata.domain.timeframe import MINUTE_MS, Timeframe
+from marketdata.models import Candle, Collector, Instrument, Trade
+from marketdata.storage import read_candles
+from tests.marketdata.processes import BEAT, WORKER, celery
+from tests.simulated_exchange import spawned_exchange
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.slow,
+    pytest.mark.timeout(200),
+    pytest.mark.usefixtures("queues"),
+]
+
+
+@pytest.fixture
+def exchange(tmp_path, settings):
+    """An exchange at twenty times its speed, whose instruments are known."""
+    with spawned_exchange(tmp_path, "--speed", "20") as exchange:
+        settings.EXCHANGE = "okx-sim"
+        settings.OKX_REST_URL, settings.OKX_WS_URL = exchange.rest, exchange.websocket
+        yield exchange
+
+
+def test_a_killed_worker_s_collector_lives_again_within_20_s(exchange, tmp_path):
+    with celery(BEAT, exchange, tmp_path), celery(WORKER, exchange, tmp_path) as worker:
+        services.seed_demo("okx-sim")
+        until(lambda: Trade.objects.exists(), 30)
+        until(lambda: row().state == "live", 10)
+        worker.kill()
+        started = time.monotonic()
+        with celery(WORKER, exchange, tmp_path) as successor:
+            until(lambda: row().fencing_token == 2, 25)
+            stored = Trade.objects.count()
+            until(lambda: Trade.objects.count() > stored, 20 - (time.monotonic() - started))
+            until(lambda: row().state == "live", 10)
+            assert time.monotonic() - started < 20
+            assert successor.terminate() < 10
+    assert row().lease_owner == ""
+
+
+def test_a_terminated_worker_drains_and_gives_the_lease_back(exchange, tmp_path):
+    with celery(BEAT, exchange, tmp_path), celery(WORKER, exchange, tmp_path) as worker:
+        services.seed_demo("okx-sim")
+        until(lambda: row().state == "live", 30)
+        assert worker.terminate() < 6
+        given_back = row()
+        assert (given_back.lease_owner, given_back.lease_expires_at) == ("", None)
+        assert given_back.state == "stopped"
+        assert "Traceback" not in worker.log.read_text()
+
+
+def test_stop_start_and_restart_reach_the_worker(exchange, tmp_path):
+    with celery(BEAT, exchange, tmp_path), celery(WORKER, exchange, tmp_path):
+        services.seed_demo("okx-sim")
+        until(lambda: row().state == "live", 30)
+        services.request_stop(row())
+        until(lambda: row().state == "stopped" and not row().lease_owner, 10)
+        services.request_start(row())
+        until(lambda: row().state == "live", 10)
+        before = row().fencing_token
+        services.request_restart(row())
+        until(lambda: row().fencing_token > before and row().state == "live", 15)
+
+
+def test_live_candles_and_history_join_into_the_exchange_s_own(exchange, tmp_path):
+    days = {"TCPD_HISTORY_DAYS": "1"}
+    with (
+        celery(BEAT, exchange, tmp_path, **days),
+        celery(WORKER, exchange, tmp_path, **days) as worker,
+    ):
+        services.seed_demo("okx-sim")
+        until(lambda: not Instrument.objects.enabled().filter(history_loaded_at=None), 60)
+        until(lambda: closed_from_trades() >= 5, 60)
+        worker.kill()
+        with celery(WORKER, exchange, tmp_path, **days) as successor:
+            until(lambda: row().fencing_token == 2 and row().state == "live", 30)
+            until(lambda: closed_from_trades() >= 15, 90)
+            successor.terminate()
+    for instrument in Instrument.objects.enabled():
+        stored = read_candles(instrument, Timeframe.M1, 0, 4_000_000_000_000)
+        assert_equal_to_published(exchange, instrument.symbol, stored)
+
+
+def row():
+    return Collector.objects.get()
+
+
+def closed_from_trades():
+    """Return the candles built from trades of the instrument that has fewest."""
+    counts = [
+        Candle.objects.filter(instrument=one, timeframe=1, source=Source.TRADES).count()
+        for one in Instrument.objects.enabled()
+    ]
+    return min(counts, default=0)
+
+
+def assert_equal_to_published(exchange, symbol, stored):
+    published = {}
+    before = int(stored[-1]["open_time_ms"]) + MINUTE_MS
+    while before > stored[0]["open_time_ms"]:
+        url = (
+            f"{exchange.rest}/api/v5/market/history-candles?instId={symbol}&bar=1m&limit=300"
+            f"&after={before}"
+        )
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            page = json.load(answer)["data"]
+        published |= {int(row[0]): tuple(map(float, row[1:5])) for row in page}
+        before = int(page[-1][0])
+    assert set(np.diff(stored["open_time_ms"])) == {MINUTE_MS}
+    different = [
+        candle["open_time_ms"]
+        for candle in stored
+        if published[int(candle["open_time_ms"])] != candle.item()[1:5]
+    ]
+    assert different == []
+
+
+def until(condition, seconds):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.1)

@@ -1,0 +1,71 @@
+"""Tasks are hints: sent once, expiring, and never in anybody's way."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from marketdata import services, tasks
+from marketdata.models import Collector, Instrument
+from tcpdashboard.celery import app
+from tcpdashboard.schedules import TASK_ROUTES, beat_schedule
+from tests.marketdata.api.conftest import make_instrument
+
+
+def test_everything_on_the_clock_is_a_task_that_exists_and_expires():
+    app.loader.import_default_modules()
+    for entry in beat_schedule(2).values():
+        assert entry["task"] in app.tasks
+        assert entry["options"]["expire_seconds"] <= entry["schedule"] * 3
+
+
+def test_collectors_and_sweeps_have_queues_of_their_own():
+    app.loader.import_default_modules()
+    router = app.amqp.router
+    queues = {name: router.route({}, name)["queue"].name for name in app.tasks}
+    assert queues["marketdata.collect"] == "collect"
+    assert queues["marketdata.sweep_collectors"] == "ticks"
+    assert queues["marketdata.sweep_histories"] == "ticks"
+    assert queues["common.beat_heartbeat"] == "ticks"
+    assert queues["marketdata.load_history"] == "default"
+    assert set(TASK_ROUTES) <= {*app.tasks, "marketdata.sweep_*"}
+
+
+@pytest.mark.django_db
+def test_a_sweep_asks_once_for_a_collector_that_nobody_runs(queues):
+    collector = Collector.objects.create(name="okx-sim", exchange="okx-sim")
+    make_instrument("BTC-USDT", is_enabled=True, collector=collector)
+    tasks.sweep_collectors()
+    tasks.sweep_collectors()
+    assert queues.llen("collect") == 1
+    message = json.loads(queues.lindex("collect", 0))
+    assert message["headers"]["task"] == "marketdata.collect"
+    assert message["headers"]["argsrepr"] == f"({collector.pk},)"
+    assert message["headers"]["expires"] is not None
+
+
+@pytest.mark.django_db
+def test_a_sweep_asks_for_every_history_that_is_missing(queues, settings):
+    settings.EXCHANGE = "okx-sim"
+    make_instrument("BTC-USDT", is_enabled=True)
+    make_instrument("ETH-USDT", is_enabled=True)
+    make_instrument("SOL-USDT")
+    tasks.sweep_histories()
+    assert queues.llen("default") == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_enabling_asks_for_history_and_collection_after_the_commit(queues):
+    services.enable_instrument(make_instrument("BTC-USDT"))
+    assert (queues.llen("default"), queues.llen("ticks")) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_broker_that_is_away_delays_nothing_and_breaks_nothing(monkeypatch):
+    monkeypatch.setattr(app.conf, "broker_write_url", "redis://127.0.0.1:9/0")
+    started = time.monotonic()
+    services.enable_instrument(make_instrument("BTC-USDT"))
+    assert time.monotonic() - started < 3
+    assert Instrument.objects.get().is_enabled
