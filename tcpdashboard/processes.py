@@ -96,6 +96,12 @@ def signal_group(pid: int, number: int) -> None:
             os.kill(pid, number)
 
 
+def kill_group(leader: int) -> None:
+    """Kill what is left of the group of a child started by `spawn`, ended or not."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+
+
 def wait_until(is_done: Callable[[], bool], timeout_s: float) -> bool:
     """Poll until `is_done()` or `timeout_s` passed; return what it said last."""
     deadline = time.monotonic() + timeout_s

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 
 from tcpdashboard.common.logs import wants_color
-from tcpdashboard.env import BASE_DIR, VAR_DIR, env
+from tcpdashboard.env import BASE_DIR, LOG_DAYS, LOG_DIR, LOG_FILE_MB, LOG_FILES, VAR_DIR, env
 from tcpdashboard.schedules import TASK_ROUTES, beat_schedule
 
 # ----------------------------------------------------------------------------- core
@@ -130,10 +130,10 @@ LOGGING = {
     "level": env.str("TCPD_LOG_LEVEL", default="INFO").upper(),
     "format": env.str("TCPD_LOG_FORMAT", default="console"),
     "color": env.bool("TCPD_LOG_COLOR", default=wants_color()),
-    "folder": env.str("TCPD_LOG_DIR", default=str(VAR_DIR / "logs")),
-    "file_mb": env.float("TCPD_LOG_FILE_MB", default=20),
-    "files": env.int("TCPD_LOG_FILES", default=10),
-    "days": env.float("TCPD_LOG_DAYS", default=14),
+    "folder": LOG_DIR,
+    "file_mb": LOG_FILE_MB,
+    "files": LOG_FILES,
+    "days": LOG_DAYS,
     "secrets": [SECRET_KEY, _database.get("PASSWORD", ""), urlsplit(REDIS_URL).password or ""],
 }
 DJANGO_STRUCTLOG_CELERY_ENABLED = True

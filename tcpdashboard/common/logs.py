@@ -74,6 +74,14 @@ def configure(options: Mapping[str, Any]) -> None:
     logging.captureWarnings(capture=False)
 
 
+def _drop_noise(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    # Probes ask every few seconds; what they are told is in the answer.
+    if event.get("code") == 200 and str(event.get("request", "")).startswith("GET /health/"):
+        raise structlog.DropEvent
+    event.pop("color_message", None)
+    return event
+
+
 def wants_color(stream: Any = None) -> bool:
     """Say whether `stream` (default: standard error) is a terminal that shows colours."""
     if os.environ.get("NO_COLOR"):
@@ -95,6 +103,7 @@ def _shared_processors(process: str) -> list[Processor]:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         name_process,
+        _drop_noise,
     ]
 
 

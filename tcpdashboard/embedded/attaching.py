@@ -10,10 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from tcpdashboard.embedded.engines import VARIABLES, Engines, recorded_urls, stop_recorded
+from tcpdashboard.embedded.engines import (
+    START_TIMEOUT_S,
+    VARIABLES,
+    Engines,
+    recorded_addresses,
+    stop_recorded,
+)
 from tcpdashboard.embedded.errors import CannotStartError
 from tcpdashboard.embedded.folders import claim, kept_secret
-from tcpdashboard.processes import POLL_S
+from tcpdashboard.processes import POLL_S, wait_until
 
 SECRET_KEY = "TCPD_SECRET_KEY"  # noqa: S105 - the name of the variable
 
@@ -35,10 +41,12 @@ def engines_for_this_process() -> Iterator[None]:
     keep_secret_key(VAR_DIR, make=True)
     with in_use(VAR_DIR) as use:
         with _turn(VAR_DIR):
-            urls = recorded_urls(VAR_DIR)
-            if urls is None or not missing <= urls.keys():
-                urls = _start(VAR_DIR, missing)
-        os.environ.update({name: urls[name] for name in missing})
+            addresses = _running(VAR_DIR)
+            if addresses is None or not missing <= addresses.keys():
+                addresses = _start(VAR_DIR, missing)
+        for name, address in addresses.items():
+            if not os.environ.get(name):
+                os.environ[name] = address
         try:
             yield
         finally:
@@ -72,6 +80,23 @@ def in_use(var_dir: Path) -> Iterator[IO[str]]:
         yield file
 
 
+def share(use: IO[str]) -> None:
+    """Let others in again after `alone`."""
+    fcntl.flock(use, fcntl.LOCK_SH)
+
+
+@contextlib.contextmanager
+def only_supervisor(var_dir: Path) -> Iterator[None]:
+    """Hold the var folder for this supervisor. Raises CannotStartError when another holds it."""
+    with (var_dir / "run" / "supervisor").open("a") as file:
+        if not lock_now(file):
+            raise CannotStartError(
+                f"./dev up runs already with {var_dir}: stop it, "
+                "or set TCPD_VAR to another folder and choose another --port"
+            )
+        yield
+
+
 @contextlib.contextmanager
 def alone(var_dir: Path, timeout_s: float) -> Iterator[IO[str]]:
     """Wait until no other process uses the engines of `var_dir`, then be its first user.
@@ -96,6 +121,20 @@ def lock_now(file: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _running(var_dir: Path) -> dict[str, str] | None:
+    if not _is_supervised(var_dir):
+        return recorded_addresses(var_dir)
+    # Starting others in the same folder would end in tears; the supervisor's come up any moment.
+    if not wait_until(lambda: recorded_addresses(var_dir) is not None, START_TIMEOUT_S):
+        raise CannotStartError(f"./dev up runs with {var_dir}, but its database does not answer")
+    return recorded_addresses(var_dir)
+
+
+def _is_supervised(var_dir: Path) -> bool:
+    with (var_dir / "run" / "supervisor").open("a") as file:
+        return not lock_now(file)
 
 
 def _start(var_dir: Path, missing: set[str]) -> dict[str, str]:

@@ -126,13 +126,7 @@ class Engines:
 
     def record(self) -> None:
         """Write down addresses and processes, for those who attach and for the next start."""
-        identities = {
-            name: {"pid": found.pid, "started": found.started}
-            for name, process in self.processes.items()
-            if (found := ProcessIdentity.of(process.pid))
-        }
-        text = json.dumps({"urls": self.urls, "processes": identities}, indent=1)
-        write_private(record_path(self.var_dir), text + "\n")
+        write_record(self.var_dir, self.urls, {n: p.pid for n, p in self.processes.items()})
 
 
 def record_path(var_dir: Path) -> Path:
@@ -140,9 +134,20 @@ def record_path(var_dir: Path) -> Path:
     return var_dir / "run" / "engines.json"
 
 
-def recorded_urls(var_dir: Path) -> dict[str, str] | None:
-    """Return the addresses of engines that run in `var_dir` and answer, by variable, else None."""
-    urls: dict[str, str] = _read_record(var_dir).get("urls", {})
+def write_record(var_dir: Path, addresses: dict[str, str], pids: dict[str, int]) -> None:
+    """Write down addresses by environment variable, and the engines' processes by name."""
+    found = {name: ProcessIdentity.of(pid) for name, pid in pids.items()}
+    rows = {n: {"pid": p.pid, "started": p.started} for n, p in found.items() if p}
+    text = json.dumps({"addresses": addresses, "processes": rows}, indent=1)
+    write_private(record_path(var_dir), text + "\n")
+
+
+def recorded_addresses(var_dir: Path) -> dict[str, str] | None:
+    """Return the addresses of engines that run in `var_dir`, by variable; None if none answer.
+
+    Besides DATABASE_URL and REDIS_URL there may be those of the exchange that is in use.
+    """
+    urls: dict[str, str] = _read_record(var_dir).get("addresses", {})
     if not urls:
         return None
     database, redis = urls.get("DATABASE_URL"), urls.get("REDIS_URL")

@@ -32,7 +32,7 @@ SETTINGS = {
     "max_connections": "200",
     "max_wal_size": "2GB",
     "random_page_cost": "1.1",
-    "log_min_messages": "warning",
+    "log_checkpoints": "off",
 }
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import socket
 from pathlib import Path
@@ -14,7 +13,6 @@ from tcpdashboard.embedded.folders import kept_secret, refuse_foreign, write_pri
 from tcpdashboard.processes import processes_in, stop_groups
 
 HOST = "127.0.0.1"
-ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
 class Valkey:

@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tcpdashboard.embedded import CannotStartError, Engines
-from tcpdashboard.embedded.engines import record_path, recorded_urls, stop_recorded
+from tcpdashboard.embedded.engines import record_path, recorded_addresses, stop_recorded
 from tcpdashboard.embedded.folders import can_enter, kept_secret, socket_folder, unprivileged_user
 from tcpdashboard.processes import ProcessIdentity, processes_in, wait_until
 
@@ -302,7 +302,7 @@ def test_a_command_starts_engines_and_leaves_none_behind(var):
     command = manage(var, "shell", "--no-imports", "-c", f"{QUERY} print(k.fetchone()[0])")
     output, errors = command.communicate(timeout=25)
     assert (output.strip(), command.returncode) == ("42", 0), errors
-    assert recorded_urls(var) is None
+    assert recorded_addresses(var) is None
     assert processes_in(var / "postgres", "postgres") == []
 
 
@@ -331,10 +331,10 @@ def test_the_last_command_out_stops_the_engines(var):
     assert second.stdout.readline() == "ready\n"
 
     first.communicate("\n", timeout=10)
-    assert recorded_urls(var) is not None
+    assert recorded_addresses(var) is not None
     output, errors = second.communicate("\n", timeout=10)
     assert output == "still\n", errors
-    assert recorded_urls(var) is None
+    assert recorded_addresses(var) is None
 
 
 def test_a_command_that_gets_no_folder_says_so_and_exits_with_2(var):
@@ -366,8 +366,8 @@ def test_a_record_of_engines_that_are_gone_is_not_believed(var):
     (var / "run").mkdir()
     urls = {"DATABASE_URL": f"postgres://postgres@/x?host={var}", "REDIS_URL": "redis://:x@h:1/0"}
     identity = {"pid": os.getpid(), "started": "another boot:1"}
-    record_path(var).write_text(json.dumps({"urls": urls, "processes": {"postgres": identity}}))
-    assert recorded_urls(var) is None
+    record_path(var).write_text(json.dumps({"addresses": urls, "processes": {"postgres": identity}}))
+    assert recorded_addresses(var) is None
     # This very process has that number: it must survive.
     stop_recorded(var)
     assert not record_path(var).exists()

@@ -1,0 +1,1 @@
+"""The processes behind ./dev up: started in order, watched, restarted, stopped together."""

@@ -1,0 +1,129 @@
+"""Which programs make up an installation on one machine, and what each needs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tcpdashboard.embedded.engines import Engines
+from tcpdashboard.embedded.postgres import ENVIRONMENT
+from tcpdashboard.supervisor.conditions import takes_connections, web_answers
+from tcpdashboard.supervisor.leftovers import MARK
+from tcpdashboard.supervisor.program import Kind, Program
+from tcpdashboard.supervisor.source import Source
+
+LIVE_PATH = "/health/live"
+GROUND = ("prepare", "exchange")
+WORKER = ("-P", "threads", "--without-mingle", "--without-gossip", "--without-heartbeat")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The programs of one start; `address` is where the web process is reached."""
+
+    base_dir: Path
+    var_dir: Path
+    engines: Engines
+    source: Source
+    address: tuple[str, int]
+    listener_fd: int
+    has_color: bool
+
+    def programs(self) -> list[Program]:
+        """Return all programs, in the order in which they are started and shown."""
+        return [
+            *(self._engine(name) for name in self.engines.engines),
+            self._probe(),
+            self._simulator(),
+            self._run_once("prepare", Kind.STEP, tuple(self.engines.engines)),
+            self._web(),
+            *self._seed(),
+            self._worker("worker-collect", "collect", threads=16),
+            self._worker("worker-light", "ticks,default", threads=12),
+            self._celery("beat", "beat", "--pidfile="),
+        ]
+
+    def _engine(self, name: str) -> Program:
+        engine = self.engines.engines[name]
+        return Program(
+            name=name,
+            kind=Kind.ENGINE,
+            command=engine.command,
+            env=lambda: ENVIRONMENT,
+            before=engine.prepare,
+            is_ready=engine.answers,
+            user=lambda: engine.user,
+            stop_signal=engine.stop_signal,
+        )
+
+    def _probe(self) -> Program:
+        probe = [sys.executable, "-m", "tcpdashboard.supervisor.probe", str(self.source.file)]
+        return Program(
+            name="probe",
+            kind=Kind.STEP,
+            command=lambda: probe,
+            env=self._env("probe"),
+            is_wanted=lambda: self.source.must_be_probed,
+        )
+
+    def _simulator(self) -> Program:
+        options = ["--port", str(self.source.port), "--tls-port", str(self.source.tls_port)]
+        options += ["--state", str(self.var_dir / "simulator"), "--speed", f"{self.source.speed:g}"]
+        return Program(
+            name="exchange",
+            needs=("probe",),
+            command=self._manage("simulate_exchange", *options),
+            env=self._env("exchange"),
+            is_ready=lambda: takes_connections(self.source.port),
+            is_wanted=lambda: self.source.is_simulated,
+        )
+
+    def _web(self) -> Program:
+        return Program(
+            name="web",
+            needs=GROUND,
+            command=self._manage("serve", "--fd", str(self.listener_fd)),
+            env=self._env("web"),
+            is_ready=lambda: web_answers(self.address, LIVE_PATH),
+            pass_fds=(self.listener_fd,),
+        )
+
+    def _seed(self) -> list[Program]:
+        commands = self.base_dir / "marketdata" / "management" / "commands"
+        if not (commands / "seed_demo.py").exists():
+            return []
+        return [self._run_once("seed_demo", Kind.TASK, GROUND)]
+
+    def _run_once(self, name: str, kind: Kind, needs: tuple[str, ...]) -> Program:
+        return Program(
+            name=name, kind=kind, needs=needs, command=self._manage(name), env=self._env(name)
+        )
+
+    def _worker(self, name: str, queues: str, *, threads: int) -> Program:
+        # Without prefetching, because one worker must not hold back what another could run.
+        options = ["-Q", queues, "-c", str(threads), "-n", f"{name}@%h", "--disable-prefetch"]
+        return self._celery(name, "worker", *options, *WORKER)
+
+    def _celery(self, name: str, *arguments: str) -> Program:
+        command = [sys.executable, "-m", "celery", "-A", "tcpdashboard", "-q", *arguments]
+        return Program(name=name, needs=GROUND, command=lambda: command, env=self._env(name))
+
+    def _manage(self, *arguments: str) -> Callable[[], list[str]]:
+        return lambda: [sys.executable, str(self.base_dir / "manage.py"), *arguments]
+
+    def _env(self, name: str) -> Callable[[], dict[str, str]]:
+        # Asked at the start of a program: addresses are not known before.
+        return lambda: {
+            **os.environ,
+            **self.engines.urls,
+            **self.source.env,
+            "TCPD_PROCESS": name,
+            "TCPD_LOG_COLOR": str(self.has_color),
+            "TCPD_VAR": str(self.var_dir),
+            "DJANGO_SETTINGS_MODULE": "tcpdashboard.settings",
+            "PYTHONUNBUFFERED": "1",
+            MARK: str(self.var_dir),
+        }
