@@ -112,7 +112,7 @@ class History(Protocol):
         ...
 
     async def candles_before(self, symbol: str, before_ms: int | None) -> Candles:
-        """Return one page of closed 1m candles older than `before_ms`, ascending, source EXCHANGE."""
+        """Return a page of closed 1m candles older than `before_ms`, ascending, source EXCHANGE."""
         ...
 
 

@@ -21,6 +21,8 @@ class CollectorSettings:
     ping_after_s: float = 20.0
     pong_within_s: float = 10.0
     ack_within_s: float = 10.0
+    # A channel that was refused is asked for again, at first after this and then more rarely.
+    refused_retry_s: float = 60.0
     # A channel that says nothing while others prove that it should.
     channel_silence_s: float = 30.0
     # A candle channel pushes every minute, traded or not.
@@ -34,6 +36,8 @@ class CollectorSettings:
     max_hole_trades: int = 30_000
     repairs_at_once: int = 4
     give_up_exchange_ms: int = 30_000
+    # A repair that still finds trades is not given up: at a start it may take a minute.
+    give_up_quiet_s: float = 5.0
     # A repair that has not moved for so long is left to the gap's own repair later.
-    repair_patience_s: float = 60.0
+    repair_patience_s: float = 600.0
     warn_every_s: float = 60.0

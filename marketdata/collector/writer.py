@@ -93,9 +93,7 @@ class Writer:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                return await loop.run_in_executor(
-                    self._thread, lambda: action(*args, **kwargs)
-                )
+                return await loop.run_in_executor(self._thread, lambda: action(*args, **kwargs))
             except SinkUnavailable as error:
                 delay = backoff.next_delay_s()
                 self.last_error = str(error)

@@ -44,7 +44,9 @@ class Tape:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return ids, times in ms, prices in tenths and sizes in 1e-8 of trades first.. ."""
         k = np.arange(first, first + count, dtype=np.int64)
-        times = self.start_ms + (k * 1000 / self.per_symbol_rate).astype(np.int64)
+        # Before the start there was one trade a second: a reader's first page is enough.
+        spacing = np.where(k < 0, 1000.0, 1000 / self.per_symbol_rate)
+        times = self.start_ms + np.floor(k * spacing).astype(np.int64)
         return FIRST_ID + k, times, 600_000 + k * 7919 % 2001 - 1000, k * 104_729 % 99_999_999 + 1
 
     def frames(self, first: int, count: int) -> bytes:
@@ -81,8 +83,7 @@ class Tape:
     def page(self, symbol: str, after: int | None, limit: int) -> list[dict[str, str]]:
         """Return single matches older than `after`, newest first."""
         end = (after or self.now_id()) - FIRST_ID
-        first = max(0, end - limit)
-        ids, times, prices, sizes = self.columns(first, max(0, end - first))
+        ids, times, prices, sizes = self.columns(end - limit, limit)
         return [
             {
                 "instId": symbol,
@@ -108,7 +109,7 @@ def _digits(rows: NDArray[np.uint8], at: int, width: int, values: NDArray[np.int
 
 
 class Sender:
-    """Serves one tape to whoever subscribes to trades-all; each connection starts at its first trade."""
+    """Serves one tape to whoever subscribes to trades-all, from its first trade on."""
 
     def __init__(self, symbols: tuple[str, ...], rate: int, seconds: float, flat_out: bool) -> None:
         self.symbols, self.rate, self.flat_out = symbols, rate, flat_out

@@ -3,19 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 from marketdata.collector.base import BaseCollector
-from marketdata.collector.okx.constants import PRODUCTION, Endpoints
+from marketdata.collector.okx.constants import (
+    CANDLE_1M,
+    PRODUCTION,
+    SERVICE_UPGRADE,
+    TICKERS,
+    TRADES_ALL,
+    Endpoints,
+)
+from marketdata.collector.okx.parsing import (
+    TRADES_PREFIX,
+    UNDECODABLE,
+    Ack,
+    CandlesPush,
+    Message,
+    Notice,
+    Refusal,
+    TickersPush,
+    TradesPush,
+    Unreadable,
+    decode_trades,
+    parse,
+)
+from marketdata.collector.okx.rest import OKXHistory, tls_context
+from marketdata.collector.okx.websocket import Channel, OKXSocket
 from marketdata.collector.ports import History, Publisher, Sink
 from marketdata.collector.settings import CollectorSettings
+from marketdata.collector.watchdog import InstrumentWatch
 from marketdata.domain.records import InstrumentSpec
+
+PUBLIC: Final = "public"
+BUSINESS: Final = "business"
+
+_CHANNELS: Final = {PUBLIC: (TICKERS,), BUSINESS: (TRADES_ALL, CANDLE_1M)}
+_FEED_AND_CHANNEL: Final = {
+    "trades": (BUSINESS, TRADES_ALL),
+    "candles": (BUSINESS, CANDLE_1M),
+    "tickers": (PUBLIC, TICKERS),
+}
+
+Push = TradesPush | CandlesPush | TickersPush
 
 
 class OKXCollector(BaseCollector):
     """Tickers from the public socket; every trade and 1m candle pushes from the business socket.
 
-    `history` defaults to REST at `endpoints` with limits of its own.
+    `history` defaults to REST at `endpoints`, within the limits of this process.
     """
+
+    feed_names = (PUBLIC, BUSINESS)
+    trade_feed = BUSINESS
 
     def __init__(
         self,
@@ -28,13 +68,124 @@ class OKXCollector(BaseCollector):
         history: History | None = None,
         settings: CollectorSettings | None = None,
     ) -> None:
-        assert history is not None
+        self._own_history = OKXHistory(endpoints) if history is None else None
         super().__init__(
             exchange=exchange,
             instruments=instruments,
             sink=sink,
             publisher=publisher,
-            history=history,
+            history=history or self._own_history,  # type: ignore[arg-type]
             settings=settings,
         )
-        self._endpoints = endpoints
+        self._urls = {PUBLIC: endpoints.public, BUSINESS: endpoints.business}
+        self._tls = tls_context(endpoints)
+        self._messages = 0
+        self._sockets: dict[str, OKXSocket] = {}
+        self._watches = {
+            spec.symbol: InstrumentWatch(
+                self.settings.channel_silence_s, self.settings.candle_silence_s
+            )
+            for spec in self.instruments
+        }
+        self._ages: dict[str, dict[str, float | None]] = {}
+
+    def open_socket(self, feed: str) -> OKXSocket:
+        """Return a new socket with the feed's channels of all instruments."""
+        channels = {
+            (channel, spec.symbol) for channel in _CHANNELS[feed] for spec in self.instruments
+        }
+        socket = OKXSocket(
+            self._urls[feed],
+            channels,
+            self._receive,
+            is_full=self.pipeline.writer.is_full,
+            drained=self.pipeline.writer.drained,
+            settings=self.settings,
+            tls=self._tls,
+        )
+        self._sockets[feed] = socket
+        return socket
+
+    def brings_trades(self, symbol: str) -> bool:
+        """Return whether the exchange took the subscription to an instrument's trades."""
+        return (TRADES_ALL, symbol) not in self._refused()
+
+    def dead_channels(self, now_s: float) -> dict[str, str]:
+        """Return the feeds with a channel that is silent against the evidence."""
+        dead: dict[str, str] = {}
+        refused = self._refused()
+        for symbol, watch in self._watches.items():
+            for kind in watch.dead(self.pipeline.lanes[symbol].activity, now_s):
+                feed, channel = _FEED_AND_CHANNEL[kind]
+                if (channel, symbol) not in refused:
+                    dead[feed] = f"{channel} {symbol}"
+            self._ages[symbol] = watch.ages_s(now_s)
+        return dead
+
+    def health(self) -> dict[str, Any]:
+        """Return counters and ages as plain JSON values; may be called from another thread."""
+        refused = {
+            f"{channel} {symbol}": code for (channel, symbol), code in self._refused().items()
+        }
+        return super().health() | {
+            "messages": self._messages,
+            "channel_age_s": dict(self._ages),
+            "refused": refused,
+        }
+
+    async def closing(self) -> None:
+        """Close REST if it is this collector's own."""
+        if self._own_history is not None:
+            await self._own_history.close()
+
+    def _receive(self, socket: OKXSocket, message: bytes) -> None:
+        """Take one frame. Runs for every trade: the first branch is all that most of them see."""
+        self._messages += 1
+        if not message.startswith(TRADES_PREFIX) or not socket.ready.is_set():
+            self._take(socket, parse(message), message)
+            return
+        try:
+            for trade in decode_trades(message).data:
+                self.pipeline.trade(trade.instId, trade.row)
+        except UNDECODABLE:
+            self.complaints.add("bad values", message)
+        except KeyError:
+            self.complaints.add("an instrument that is not collected", message)
+
+    def _take(self, socket: OKXSocket, said: Message, message: bytes) -> None:
+        """Take one frame of any kind. The sockets' own events end with them."""
+        match said:
+            case TradesPush() | CandlesPush() | TickersPush():
+                self._push(socket, said, message)
+            case Ack():
+                socket.acknowledged(said)
+            case Refusal():
+                socket.refuse(said)
+                self.complaints.add("refused by the exchange", said.message, code=said.code)
+            case Notice(code) if code == SERVICE_UPGRADE:
+                socket.notified(said)
+            case Unreadable(reason):
+                self.complaints.add(reason, message)
+
+    def _push(self, socket: OKXSocket, push: Push, message: bytes) -> None:
+        socket.delivered((push.channel, push.symbol))
+        try:
+            match push:
+                case TradesPush():
+                    for row in push.rows:
+                        self.pipeline.trade(push.symbol, row)
+                case CandlesPush():
+                    for candle in push.candles:
+                        self.pipeline.candle(candle)
+                case TickersPush():
+                    for ticker in push.tickers:
+                        self.pipeline.ticker(ticker)
+        except KeyError:
+            self.complaints.add("an instrument that is not collected", message)
+
+    def _refused(self) -> dict[Channel, str]:
+        return {
+            channel: code
+            for socket in self._sockets.values()
+            for channel, code in socket.refused.items()
+        }

@@ -127,6 +127,7 @@ class CandlesPush:
 class TickersPush:
     """An instrument that never traded has no last price and is left out."""
 
+    channel: str
     symbol: str
     tickers: tuple[Ticker, ...]
 
@@ -238,7 +239,9 @@ def _push(arg: _Arg, message: bytes) -> Message:
         return CandlesPush(arg.channel, arg.instId, candles)
     if arg.channel == TICKERS:
         rows_ = _decode_tickers(message).data
-        return TickersPush(arg.instId, tuple(_ticker(row) for row in rows_ if row.last))
+        return TickersPush(
+            arg.channel, arg.instId, tuple(_ticker(row) for row in rows_ if row.last)
+        )
     return OtherPush(arg.channel, arg.instId)
 
 

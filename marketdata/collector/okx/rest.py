@@ -213,4 +213,4 @@ def _retry_after_s(answer: httpx.Response) -> float:
         except ValueError:
             return 0.0
     # A little more for each client, so that they do not all come back in the same instant.
-    return min(60.0, max(0.0, wait)) + random.uniform(0, 0.25)
+    return min(60.0, max(0.0, wait)) + random.uniform(0, 0.25)  # noqa: S311

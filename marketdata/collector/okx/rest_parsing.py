@@ -143,7 +143,8 @@ def _candle(row: CandleRow, spot: bool) -> tuple[Any, ...]:
 def _instrument(row: _Instrument) -> InstrumentInfo | None:
     kind = "spot" if row.instType == "SPOT" else "swap"
     # Swaps leave baseCcy and quoteCcy empty; their name starts with both.
-    base, quote = (row.instId.split("-") + [""])[:2]
+    base, _, rest = row.instId.partition("-")
+    quote = rest.partition("-")[0]
     try:
         tick, lot, minimum = Decimal(row.tickSz), Decimal(row.lotSz), Decimal(row.minSz)
         contract = Decimal(1) if kind == "spot" else Decimal(row.ctVal) * Decimal(row.ctMult or 1)

@@ -15,7 +15,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from marketdata.collector.errors import ExchangeUnavailable
-from marketdata.collector.okx.constants import MAX_REQUEST_BYTES, REQUESTS_PER_HOUR
+from marketdata.collector.limits import LocalLimiter
+from marketdata.collector.okx.constants import (
+    CONNECTIONS_PER_S,
+    MAX_REQUEST_BYTES,
+    REQUESTS_PER_HOUR,
+)
 from marketdata.collector.okx.parsing import Ack, Notice, Refusal
 from marketdata.collector.okx.rest import is_loopback
 from marketdata.collector.settings import CollectorSettings
@@ -27,8 +32,12 @@ Channel = tuple[str, str]
 MAX_FRAMES_WAITING: Final = 256
 MAX_FRAME_BYTES: Final = 4 * 2**20
 SUBSCRIBE_ATTEMPTS: Final = 3
+LONGEST_RETRY_S: Final = 3600.0
 ENDS: Final = (ExchangeUnavailable, OSError, TimeoutError, WebSocketException)
 """How a connection may end without anything being wrong here."""
+
+_connections = LocalLimiter({"connect": CONNECTIONS_PER_S}, window_s=1.0)
+"""All collectors of a process share the machine's address, which OKX counts by."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -87,16 +96,18 @@ class OKXSocket:
     def acknowledged(self, ack: Ack) -> None:
         """Take the answer to a subscription."""
         if ack.event == "subscribe":
+            self.refused.pop((ack.channel, ack.symbol), None)
             self.delivered((ack.channel, ack.symbol))
 
     def delivered(self, channel: Channel) -> None:
         """Take the first data of a channel, which may come before its ack."""
-        self._unacknowledged.discard(channel)
-        if not self._unacknowledged:
-            self.ready.set()
+        if channel in self._unacknowledged:
+            self._unacknowledged.discard(channel)
+            if not self._unacknowledged:
+                self.ready.set()
 
     def refuse(self, refusal: Refusal) -> None:
-        """Take an error event: that channel will not come, the others still do."""
+        """Take an error event: the channel it names does not come, the others still do."""
         channel = (refusal.channel, refusal.symbol)
         if channel in self.channels:
             self.refused[channel] = refusal.code
@@ -108,6 +119,7 @@ class OKXSocket:
         self.leaving.set()
 
     async def _dial(self) -> ClientConnection:
+        await _connections.acquire("connect")
         return await connect(
             self.url,
             ssl=self._tls if self.url.startswith("wss:") else None,
@@ -121,7 +133,7 @@ class OKXSocket:
         )
 
     async def _read(self, connection: ClientConnection) -> None:
-        """Hand on every frame. The one loop that runs for every trade: nothing else belongs here."""
+        """Hand on every frame. It runs for every trade: nothing else belongs here."""
         recv, receive, is_full = connection.recv, self._receive, self._is_full
         while True:
             message = await recv(decode=False)
@@ -131,16 +143,27 @@ class OKXSocket:
                 await self._drained()
 
     async def _subscribe(self, connection: ClientConnection) -> None:
-        """Ask for all channels, and again for those that were not acknowledged."""
+        """Ask for all channels, again for those that were not answered, later for the refused."""
         for _ in range(SUBSCRIBE_ATTEMPTS):
-            for request in subscribe_requests(self._unacknowledged):
-                self._spend_request()
-                await connection.send(request)
+            await self._request(connection, self._unacknowledged)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.ack_within_s):
                     await self.ready.wait()
-                return
-        raise ExchangeUnavailable(f"{len(self._unacknowledged)} subscriptions were not answered")
+                break
+        else:
+            raise ExchangeUnavailable(f"{len(self._unacknowledged)} subscriptions not answered")
+        pause_s = self._settings.refused_retry_s
+        while True:
+            await asyncio.sleep(pause_s)
+            if self.refused:
+                # An instrument may be listed later.
+                await self._request(connection, self.refused.keys())
+                pause_s = min(pause_s * 2, LONGEST_RETRY_S)
+
+    async def _request(self, connection: ClientConnection, channels: Collection[Channel]) -> None:
+        for request in subscribe_requests(channels):
+            self._spend_request()
+            await connection.send(request)
 
     def _spend_request(self) -> None:
         now = self._monotonic()
@@ -189,15 +212,15 @@ def subscribe_requests(channels: Collection[Channel]) -> Iterator[str]:
         arg = {"channel": channel, "instId": symbol}
         length = len(msgspec.json.encode(arg)) + 1
         if args and size + length > MAX_REQUEST_BYTES:
-            yield _request(args)
+            yield _encoded(args)
             args, size = [], 0
         args.append(arg)
         size += length
     if args:
-        yield _request(args)
+        yield _encoded(args)
 
 
-def _request(args: list[dict[str, str]]) -> str:
+def _encoded(args: list[dict[str, str]]) -> str:
     return msgspec.json.encode({"op": "subscribe", "args": args}).decode()
 
 

@@ -1,0 +1,251 @@
+"""From single rows to stored batches and live figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from marketdata.collector.clock import ExchangeClock
+from marketdata.collector.complaints import Complaints
+from marketdata.collector.lane import Lane, Row
+from marketdata.collector.ports import Batch, InstrumentBatch, Publisher, Sink
+from marketdata.collector.settings import CollectorSettings
+from marketdata.collector.writer import Writer
+from marketdata.domain.errors import BufferFull
+from marketdata.domain.events import Emission, Hole
+from marketdata.domain.forming import FormingCandles
+from marketdata.domain.records import InstrumentSpec, Ticker, Trades, trade_array
+from marketdata.domain.stream import InstrumentStream
+from marketdata.domain.timeframe import MINUTE_MS, Timeframe
+
+
+class RunningCandle(Protocol):
+    """What the exchange says of a 1m candle; volume in base currency."""
+
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def open_time_ms(self) -> int: ...
+    @property
+    def volume(self) -> float: ...
+    @property
+    def confirmed(self) -> bool: ...
+
+
+class Pipeline:
+    """Takes what the sockets deliver, row by row, and moves it on in batches.
+
+    `trade` runs for every trade and only appends; arrays are made when a minute ends, a batch is
+    full, or at the next tick. `opened` is called with every hole that appears.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        publisher: Publisher,
+        settings: CollectorSettings,
+        complaints: Complaints,
+        opened: Callable[[Lane, Hole], None],
+    ) -> None:
+        self.clock = ExchangeClock()
+        self.lanes: dict[str, Lane] = {}
+        self.writer = Writer(sink, settings, self._stored)
+        self._sink, self._publisher, self._settings = sink, publisher, settings
+        self._complaints, self._opened = complaints, opened
+        self._rows_waiting = 0
+        self._tickers: dict[str, Ticker] = {}
+        self._reload: set[str] = set()
+
+    async def resume(self, instruments: Sequence[InstrumentSpec], now_ms: int) -> None:
+        """Make a stream for each instrument from where the store stands."""
+        for spec in instruments:
+            resume = await self.writer.call(self._sink.resume, spec.symbol)
+            today = await self.writer.call(self._sink.today, spec.symbol, now_ms)
+            stream = InstrumentStream(spec, resume, now_ms)
+            self.lanes[spec.symbol] = Lane(spec, stream, FormingCandles(spec, today))
+
+    def trade(self, symbol: str, row: Row) -> None:
+        """Take one row of TRADE_DTYPE. Raises KeyError for an instrument that is not collected."""
+        lane = self.lanes[symbol]
+        lane.rows.append(row)
+        self._rows_waiting += 1
+        if row[1] >= lane.minute_end_ms:
+            self._flush(lane)
+        elif self._rows_waiting >= self._settings.batch_trades:
+            self.flush()
+
+    def candle(self, candle: RunningCandle) -> None:
+        """Take a push of a running or confirmed 1m candle."""
+        lane = self.lanes[candle.symbol]
+        known_ms = candle.open_time_ms + (MINUTE_MS if candle.confirmed else 0)
+        if not self.clock.advance(known_ms):
+            self._complaints.add("time in the far future", candle)
+            return
+        lane.reached_ms = max(lane.reached_ms, known_ms)
+        lane.activity.candles += 1
+        volume = (candle.open_time_ms, candle.volume)
+        if lane.last_volume is not None and volume != lane.last_volume and candle.volume > 0:
+            lane.activity.volume_changes += 1
+        lane.last_volume = volume
+        if candle.confirmed:
+            self._flush(lane)
+            now_ms = self.clock.now_ms
+            self.emit(lane, lane.stream.confirm(candle.open_time_ms, candle.volume, now_ms))
+
+    def ticker(self, ticker: Ticker) -> None:
+        """Take an instrument's last state; the newest is shown at the next tick."""
+        lane = self.lanes[ticker.symbol]
+        if not self.clock.advance(ticker.time_ms):
+            self._complaints.add("time in the far future", ticker)
+            return
+        lane.activity.tickers += 1
+        self._tickers[ticker.symbol] = ticker
+
+    def flush(self) -> None:
+        """Give all waiting rows to their streams."""
+        for lane in self.lanes.values():
+            self._flush(lane)
+
+    def tick(self) -> None:
+        """Flush, close silent minutes and show what is running. Call about every 250 ms."""
+        self.flush()
+        for lane in self.lanes.values():
+            # With a backlog, trades of the silent minute may be waiting in the socket.
+            if lane.reached_ms and not self.writer.is_full():
+                self.emit(lane, lane.stream.tick(self._proven_ms(lane)))
+            self._show(lane)
+        for ticker in self._tickers.values():
+            self._publisher.ticker(ticker)
+        self._tickers.clear()
+
+    def connected(self, exchange_ms: int) -> None:
+        """All instruments are live from `exchange_ms` on."""
+        self.clock.anchor(exchange_ms)
+        for lane in self.lanes.values():
+            lane.stream.connected(exchange_ms)
+
+    def disconnected(self) -> None:
+        """No instrument is live any more."""
+        self.flush()
+        for lane in self.lanes.values():
+            lane.stream.disconnected()
+
+    def page(self, lane: Lane, trades: Trades) -> None:
+        """Take the exchange's newest trades, fetched because the socket brought none yet."""
+        self._flush(lane)
+        self._live(lane, self._believable(lane, trades))
+
+    def repaired(
+        self, lane: Lane, trades: Trades, hole: Hole, *, reached_start: bool = False
+    ) -> None:
+        """Take trades found for a hole."""
+        self.emit(lane, lane.stream.repaired(trades, hole, reached_start=reached_start))
+
+    def give_up(self, lane: Lane, hole: Hole) -> None:
+        """Go on without the trades of a hole."""
+        self.emit(lane, lane.stream.give_up(hole, self.clock.now_ms))
+
+    def emit(self, lane: Lane, emission: Emission) -> None:
+        """Pass on what a stream made of an input."""
+        if len(emission.minutes):
+            lane.forming.close(emission.minutes)
+            lane.minutes_closed += len(emission.minutes)
+            lane.minutes_waiting += len(emission.minutes)
+        if not is_empty(emission):
+            self.writer.put(InstrumentBatch(lane.symbol, emission, self.clock.now_ms))
+        for hole in emission.opened:
+            self._opened(lane, hole)
+
+    async def reload_forming(self, symbol: str) -> None:
+        """Read today's minutes again after stored ones were changed."""
+        lane = self.lanes[symbol]
+        while True:
+            await self.writer.flushed()
+            closed = lane.minutes_closed
+            today = await self.writer.call(self._sink.today, symbol, self.clock.now_ms)
+            if lane.minutes_closed == closed:
+                lane.forming = FormingCandles(lane.spec, today)
+                return
+
+    def changed_symbols(self) -> set[str]:
+        """Return and forget the instruments of which closed minutes were rebuilt."""
+        changed, self._reload = self._reload, set()
+        return changed
+
+    def _flush(self, lane: Lane) -> None:
+        rows = lane.rows
+        if not rows:
+            return
+        lane.rows = []
+        self._rows_waiting -= len(rows)
+        trades = self._believable(lane, trade_array(rows))
+        if not len(trades):
+            return
+        newest_ms = int(trades["time_ms"].max())
+        self.clock.advance(newest_ms)
+        lane.reached_ms = max(lane.reached_ms, newest_ms)
+        lane.minute_end_ms = Timeframe.M1.open_time(lane.reached_ms) + MINUTE_MS
+        lane.activity.trades += len(trades)
+        self._live(lane, trades)
+
+    def _live(self, lane: Lane, trades: Trades) -> None:
+        """Hand trades to the stream; room for those behind a hole is made by giving it up."""
+        while True:
+            try:
+                self.emit(lane, lane.stream.live(trades))
+                return
+            except BufferFull as full:
+                self._complaints.add("buffer full", full, symbol=lane.symbol)
+                if not lane.stream.holes:
+                    raise
+                self.give_up(lane, lane.stream.holes[0])
+
+    def _believable(self, lane: Lane, trades: Trades) -> Trades:
+        """Return `trades` without those that claim to come from a far future."""
+        future = trades["time_ms"] > self.clock.limit_ms
+        if future.any():
+            count = int(future.sum())
+            self._complaints.add(
+                "time in the far future", trades[future][0], count, symbol=lane.symbol
+            )
+        return trades[~future]
+
+    def _proven_ms(self, lane: Lane) -> int:
+        """Return the exchange time up to which silence of this instrument is meant.
+
+        The candle channel pushes every minute, traded or not: until it or a trade has reached
+        the next minute, a stalled socket looks like a quiet market.
+        """
+        return min(self.clock.now_ms, Timeframe.M1.open_time(lane.reached_ms) + MINUTE_MS)
+
+    def _show(self, lane: Lane) -> None:
+        """Publish the running candles, unless nothing changed or their minute is not stored."""
+        running = lane.stream.forming
+        changed = lane.activity.trades + lane.minutes_closed
+        if running is None or lane.minutes_waiting or changed == lane.shown_trades:
+            return
+        lane.shown_trades = changed
+        candles = lane.forming.current(running)
+        self._publisher.forming(lane.symbol, candles, self.clock.now_ms)
+
+    def _stored(self, batch: Batch) -> None:
+        for item in batch.instruments:
+            emission = item.emission
+            if len(emission.minutes):
+                self.lanes[item.symbol].minutes_waiting -= len(emission.minutes)
+                self._publisher.closed(item.symbol, emission.minutes, item.exchange_ms)
+            if emission.rebuild:
+                self._reload.add(item.symbol)
+
+
+def is_empty(emission: Emission) -> bool:
+    """Whether there is nothing to store."""
+    return not (
+        len(emission.trades)
+        or len(emission.minutes)
+        or emission.openings
+        or emission.rebuild
+        or emission.opened
+        or emission.repaired
+        or emission.given_up
+    )
