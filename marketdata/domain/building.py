@@ -28,7 +28,9 @@ class MinuteBuilder:
         self._voids = voids
         # Ascending; more than one only when a restart found minutes that were not closed yet.
         self._open: list[PartMinute] = []
+        # Trades before this are not wanted: their minutes would only be known in part.
         self._not_before_ms = 0
+        self._is_before_start = False
         self._last_minute_ms = 0
 
     @property
@@ -41,6 +43,7 @@ class MinuteBuilder:
         self.closed_through_ms = closed_through_ms
         self.last_close = last_close
         self._not_before_ms = closed_through_ms + MINUTE_MS
+        self._is_before_start = True
 
     def reopen(self, trades: Trades) -> None:
         """Take up stored trades of minutes that are not closed yet."""
@@ -53,6 +56,10 @@ class MinuteBuilder:
 
     def consume(self, rows: Trades, out: Outbox) -> None:
         """Take the next trades in order of id, at least one."""
+        if self._is_before_start:
+            rows = self._from_start(rows)
+            if not len(rows):
+                return
         out.trades.append(rows)
         if len(self._open) > 1:
             self.close_before(self._open[-1].open_time_ms, out)
@@ -101,6 +108,15 @@ class MinuteBuilder:
             if part.open_time_ms == open_time_ms:
                 return part.base_volume
         return 0.0
+
+    def _from_start(self, rows: Trades) -> Trades:
+        """Return `rows` without the leading ones that are too old; they only tell the price."""
+        is_wanted = rows["time_ms"] >= self._not_before_ms
+        first = int(np.argmax(is_wanted)) if is_wanted.any() else len(rows)
+        self._is_before_start = first == len(rows)
+        if first:
+            self.last_close = float(rows["price"][first - 1])
+        return rows[first:]
 
     def _floor_ms(self) -> int:
         """Return the first minute a trade may still enter."""
