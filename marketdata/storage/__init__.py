@@ -2,6 +2,7 @@
 
 from marketdata.storage.candles import read_candles, read_last_candles
 from marketdata.storage.days import day_versions
+from marketdata.storage.fingerprints import range_fingerprint
 from marketdata.storage.sink import DatabaseSink
 from marketdata.storage.trades import read_trades
 from marketdata.storage.writing import WriteResult, write_candles
@@ -10,6 +11,7 @@ __all__ = [
     "DatabaseSink",
     "WriteResult",
     "day_versions",
+    "range_fingerprint",
     "read_candles",
     "read_last_candles",
     "read_trades",

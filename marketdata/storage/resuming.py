@@ -23,23 +23,35 @@ select trade_id, (extract(epoch from executed_at) * 1000)::bigint from (
 """
 
 
+_FIRST_OPENING: Final = """
+select (extract(epoch from min(open_time)) * 1000)::bigint from marketdata_opening
+where instrument_id = %s
+"""
+
+
 def read_resume(cursor: CursorWrapper, instrument: Instrument) -> Resume:
     """Return the newest closed minute, the newest trade and the trades of minutes not closed."""
     last_id, last_ms = _last_trade(cursor, instrument.pk)
     candles = read_last_candles(instrument, Timeframe.M1, 1)
-    if not len(candles):
-        return Resume(last_trade_id=last_id, last_trade_ms=last_ms)
-    closed_ms = int(candles["open_time_ms"][0])
+    closed_ms = int(candles["open_time_ms"][0]) if len(candles) else None
+    open_ms = _first_opening(cursor, instrument.pk) if closed_ms is None else closed_ms + MINUTE_MS
     open_trades = empty_trades()
-    if last_ms is not None and last_ms >= closed_ms + MINUTE_MS:
-        open_trades = select_trades(cursor, instrument.pk, closed_ms + MINUTE_MS, last_ms + 1)
+    if open_ms is not None and last_ms is not None and last_ms >= open_ms:
+        open_trades = select_trades(cursor, instrument.pk, open_ms, last_ms + 1)
     return Resume(
         last_trade_id=last_id,
         last_trade_ms=last_ms,
-        last_close=float(candles["close"][0]),
+        last_close=float(candles["close"][0]) if len(candles) else None,
         last_closed_open_ms=closed_ms,
         open_trades=open_trades,
     )
+
+
+def _first_opening(cursor: CursorWrapper, instrument_id: int) -> int | None:
+    """Return the first minute whose first trade is known: before the first candle, all of them."""
+    cursor.execute(_FIRST_OPENING, [instrument_id])
+    found: int | None = cursor.fetchone()[0]
+    return found
 
 
 def _last_trade(cursor: CursorWrapper, instrument_id: int) -> tuple[int | None, int | None]:

@@ -98,7 +98,7 @@ def _store(cursor: CursorWrapper, instrument: Instrument, part: InstrumentBatch)
         write_trades(cursor, instrument.pk, emission.trades)
     write_openings(cursor, instrument.pk, emission.openings)
     minutes = emission.minutes.copy()
-    minutes["closed_at_ms"] = part.exchange_ms
+    minutes["closed_at_ms"][minutes["closed_at_ms"] == 0] = part.exchange_ms
     minutes = settle_minutes(cursor, instrument, minutes, emission.rebuild)
     store_minutes(cursor, instrument, minutes, _LATE)
     write_gaps(cursor, instrument.pk, emission)
