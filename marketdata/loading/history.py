@@ -18,14 +18,14 @@ import numpy as np
 import structlog
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Min, Q
 from django.db.models.functions import Now
 
 from marketdata.collector.ports import History
 from marketdata.domain.records import Candles, Source, empty_candles
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.exchanges import open_history
-from marketdata.models import Instrument, to_ms
+from marketdata.models import Instrument, Opening, to_ms
 from marketdata.storage import read_candles, write_candles
 from tcpdashboard.common.dbthread import DatabaseThread
 from tcpdashboard.common.shutdown import SHUTDOWN
@@ -94,7 +94,8 @@ def load_history(instrument_id: int, stop: threading.Event = SHUTDOWN) -> Loaded
 
 async def _load(instrument: Instrument, database: DatabaseThread, stop: threading.Event) -> Loaded:
     async with open_history(instrument.exchange) as history:
-        end_ms = await history.server_time_ms() // MINUTE_MS * MINUTE_MS - YOUNG_MS
+        young_ms = await history.server_time_ms() // MINUTE_MS * MINUTE_MS - YOUNG_MS
+        end_ms = await database.run(_history_end, instrument, young_ms)
         days = await database.run(missing_days, instrument, end_ms)
         minutes, is_whole = await _load_days(instrument, history, database, days, stop)
     if is_whole:
@@ -141,6 +142,16 @@ async def _fetch(history: History, instrument: Instrument, day: Day) -> Candles:
         before_ms = int(page["open_time_ms"][0])
     candles = np.concatenate(pages[::-1])
     return candles[candles["open_time_ms"] >= day.start_ms]
+
+
+def _history_end(instrument: Instrument, young_ms: int) -> int:
+    """Return where history ends: at the first minute that was collected, or at `young_ms`.
+
+    From its first trade on the minutes are the collector's own. A candle of the exchange stored
+    among them would look closed to a collector that starts again and is about to build it.
+    """
+    first = Opening.objects.filter(instrument=instrument).aggregate(first=Min("open_time"))["first"]
+    return young_ms if first is None else min(young_ms, to_ms(first))
 
 
 def missing_days(instrument: Instrument, end_ms: int) -> list[Day]:
