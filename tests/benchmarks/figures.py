@@ -19,7 +19,8 @@ class Figure:
     def row(self) -> str:
         """Return the figure as a row of a Markdown table."""
         verdict = {True: "met", False: "**missed**", None: ""}[self.met]
-        return f"| {self.name} | {format_value(self.value)} {self.unit} | {self.target} | {verdict} | {self.note} |"
+        value = f"{format_value(self.value)} {self.unit}"
+        return f"| {self.name} | {value} | {self.target} | {verdict} | {self.note} |"
 
 
 HEADER = "| figure | value | target | | note |\n|---|---|---|---|---|"
