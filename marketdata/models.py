@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import models
@@ -47,7 +48,7 @@ class Instrument(models.Model):
     contract_value = models.DecimalField(
         max_digits=28,
         decimal_places=16,
-        default=1,
+        default=Decimal(1),
         help_text="Base currency in one unit of size: 1 for spot.",
     )
     state = models.CharField(max_length=16, default="live")
@@ -80,9 +81,9 @@ class Instrument(models.Model):
         """What the domain's arithmetic needs of this row."""
         return InstrumentSpec(
             symbol=self.symbol,
-            tick_size=self.tick_size.normalize(),
-            lot_size=self.lot_size.normalize(),
-            contract_value=self.contract_value.normalize(),
+            tick_size=Decimal(self.tick_size).normalize(),
+            lot_size=Decimal(self.lot_size).normalize(),
+            contract_value=Decimal(self.contract_value).normalize(),
         )
 
 

@@ -1,5 +1,7 @@
 """The tables of market data; the columns of bulk tables are in order of width."""
 
+from decimal import Decimal
+
 import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
@@ -95,7 +97,7 @@ class Migration(migrations.Migration):
                     "contract_value",
                     models.DecimalField(
                         decimal_places=16,
-                        default=1,
+                        default=Decimal(1),
                         help_text="Base currency in one unit of size: 1 for spot.",
                         max_digits=28,
                     ),
