@@ -31,8 +31,8 @@ def beat_schedule(sweep_s: int) -> dict[str, dict[str, Any]]:
         },
         "load history that is missing": {
             "task": "marketdata.sweep_histories",
-            "schedule": 60,
-            "options": {"expire_seconds": 30},
+            "schedule": 20,
+            "options": {"expire_seconds": 20},
         },
         "follow the exchange's list of instruments": {
             "task": "marketdata.sync_instruments",

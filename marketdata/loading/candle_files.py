@@ -69,6 +69,11 @@ def parse_candles(text: str, timeframe: Timeframe = Timeframe.M1) -> LoadedCandl
         candles["quote_volume"] = candles["volume"] * typical
     faults = candle_faults(candles, timeframe)
     errors += [(int(line_numbers[fault.row]), fault.reason) for fault in faults]
+    odd = (candles["minutes"] < 0) | (candles["minutes"] > timeframe.minutes)
+    errors += [
+        (line, f"minutes is not between 0 and {timeframe.minutes}")
+        for line in line_numbers[odd].tolist()
+    ]
     if errors:
         raise InvalidFile([f"line {line}: {reason}" for line, reason in sorted(errors)])
     prices = np.concatenate([candles[name] for name in _PRICES])
