@@ -12,6 +12,9 @@ from marketdata.domain.indicators import Indicator, parse_indicator
 MAX_CHOICES: Final = 8
 DEFAULT_CHOICES: Final = "ema:20,rsi:14,macd:12:26:9"
 
+# Where the key in capitals is not what people call it.
+_SHORT_NAMES: Final = {"bollinger": "Bollinger"}
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -28,7 +31,8 @@ class Choice:
     @property
     def title(self) -> str:
         """The choice as people read it: `MACD 12 26 9`."""
-        return " ".join([self.indicator.title, *(f"{value:g}" for value in self.values)])
+        name = _SHORT_NAMES.get(self.indicator.key, self.indicator.key.upper())
+        return " ".join([name, *(f"{value:g}" for value in self.values)])
 
     @property
     def parameters(self) -> dict[str, float]:

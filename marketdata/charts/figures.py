@@ -7,7 +7,9 @@ and takes the colours from the theme by their names.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import cycle
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +33,8 @@ _COLOURS: Final = {
     "line-6": "#9db36a",
 }
 _LINES: Final = 6
+# Indicators whose lines belong together.
+_ONE_COLOUR: Final = frozenset({"bollinger"})
 _HISTOGRAM: Final = "histogram"
 # Half of a bar, as a share of the candle's length.
 _HALF_BAR: Final = 0.36
@@ -44,15 +48,9 @@ def build_figure(window: ChartWindow, choices: tuple[Choice, ...]) -> go.Figure:
     panes = chart_panes(choices)
     axes = {pane.key: pane.axis for pane in panes}
     traces = [_candles(window), *_bars(window, "volume", axes["volume"], "Volume")]
-    colours = (f"line-{number % _LINES + 1}" for number in range(1_000))
+    colours = cycle(f"line-{number}" for number in range(1, _LINES + 1))
     for choice in choices:
-        axis = axes.get(choice.key, "y")
-        for output in choice.indicator.outputs:
-            name = column_name(choice, output)
-            if output == _HISTOGRAM:
-                traces += _bars(window, name, axis, choice.title)
-            else:
-                traces.append(_line(window, name, axis, choice.title, next(colours)))
+        traces += _indicator(window, choice, axes.get(choice.key, "y"), colours)
     traces.append(_marks(window))
     return go.Figure(traces, _layout(window, panes))
 
@@ -123,10 +121,25 @@ def _bar_trace(
         line={"width": 0, "simplify": False, "color": _COLOURS[colour]},
         fill="tozeroy",
         fillcolor=_COLOURS[colour],
-        opacity=0.55,
         hoverinfo="skip",
         meta={"kind": "bars", "column": column, "colour": colour},
     )
+
+
+def _indicator(
+    window: ChartWindow, choice: Choice, axis: str, colours: Iterator[str]
+) -> list[go.Scatter]:
+    traces: list[go.Scatter] = []
+    colour = next(colours)
+    for number, output in enumerate(choice.indicator.outputs):
+        column = column_name(choice, output)
+        if output == _HISTOGRAM:
+            traces += _bars(window, column, axis, choice.title)
+            continue
+        if number and choice.indicator.key not in _ONE_COLOUR:
+            colour = next(colours)
+        traces.append(_line(window, column, axis, choice.title, colour))
+    return traces
 
 
 def _line(window: ChartWindow, column: str, axis: str, title: str, colour: str) -> go.Scatter:

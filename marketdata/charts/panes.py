@@ -9,8 +9,8 @@ from marketdata.charts.choices import Choice
 from marketdata.charts.windows import column_name
 from marketdata.domain.indicators import PRICE_PANE
 
-_VOLUME_WEIGHT: Final = 0.13
-_OWN_WEIGHT: Final = 0.17
+_VOLUME_WEIGHT: Final = 0.11
+_OWN_WEIGHT: Final = 0.155
 _SPACE: Final = 0.022
 # Own panes share what the price leaves them.
 _LEAST_PRICE_WEIGHT: Final = 0.42

@@ -30,13 +30,15 @@ class Quote:
 
 
 def stored_quote(instrument: Instrument) -> Quote:
-    """Return the quote of `instrument` by its stored hours."""
+    """Return the quote of `instrument`: its last stored minute, and its stored hours before."""
+    minute = read_last_candles(instrument, Timeframe.M1, 1)
     hours = read_last_candles(instrument, Timeframe.H1, SPARKLINE_HOURS)
-    if not len(hours):
+    if not len(minute):
         return Quote(None, None, None, "")
-    times = hours["open_time_ms"]
-    day = hours[np.searchsorted(times, times[-1] - DAY_MS, side="right") :]
-    last, first = float(day["close"][-1]), float(day["open"][0])
+    last = float(minute["close"][0])
+    since_ms = int(minute["open_time_ms"][0]) - DAY_MS
+    day = hours[np.searchsorted(hours["open_time_ms"], since_ms, side="right") :]
+    first = float(day["open"][0]) if len(day) else 0.0
     return Quote(
         last,
         last / first - 1 if first else None,

@@ -7,6 +7,8 @@ import { stream } from "./stream.js";
 // Every listed instrument is told about with each message; one that stays the same for longer is
 // quiet or no longer fed.
 const STALE_MS = 120000;
+// A price that moves all the time does not flash all the time.
+const FLASH_MS = 2500;
 
 const table = document.getElementById("markets");
 const filter = document.getElementById("market-filter");
@@ -21,10 +23,12 @@ class Row {
     this.last = element.querySelector(".last");
     this.change = element.querySelector(".change");
     this.volume = element.querySelector(".volume");
+    this.unit = element.querySelector(".unit");
     this.feed = element.querySelector(".feed");
     this.price = null;
     this.timeMs = 0;
     this.changedAt = null;
+    this.flashedAt = 0;
   }
 
   show(ticker) {
@@ -33,6 +37,7 @@ class Row {
     this.change.classList.remove("up", "down");
     this.change.classList.add(...[direction(ticker.change_24h)].filter(Boolean));
     write(this.volume, compact(ticker.volume_24h_quote));
+    this.unit.hidden = false;
     this.#flash(ticker.last);
     if (ticker.time_ms > this.timeMs) this.changedAt = performance.now();
     this.timeMs = ticker.time_ms;
@@ -50,7 +55,9 @@ class Row {
   #flash(price) {
     const moved = this.price === null ? 0 : Math.sign(price - this.price);
     this.price = price;
-    if (moved === 0) return;
+    const now = performance.now();
+    if (moved === 0 || now - this.flashedAt < FLASH_MS) return;
+    this.flashedAt = now;
     this.last.classList.remove("rose", "fell");
     // Reading a measure restarts the animation.
     void this.last.offsetWidth;

@@ -179,9 +179,10 @@ class TcpChart extends HTMLElement {
   #drawCursor(geometry) {
     if (this.#cursor === null) this.#overlay.hideCross();
     else this.#overlay.drawCross(geometry, this.#cursor.ms, this.#cursor.y, this.#isDaily);
-    const candle = this.#cursor === null ? this.#newest() : this.#candleAt(this.#cursor.ms);
+    const candle = this.#cursor === null ? this.#lastShown() : this.#candleAt(this.#cursor.ms);
     this.#legend.show(candle, this.#valuesAt(candle), {
       isDaily: this.#isDaily,
+      isReading: this.#cursor !== null,
       isForming: candle !== null && candle === this.#last && candle.isForming,
       isIncomplete: candle !== null && this.#series.incomplete.has(candle.time),
     });
@@ -242,6 +243,15 @@ class TcpChart extends HTMLElement {
     if (this.#last !== null) return this.#last;
     const rows = this.#readable();
     return rows.length > 0 ? rows[rows.length - 1] : null;
+  }
+
+  /** The last candle in view: what the values are of while no cursor asks for another. */
+  #lastShown() {
+    const view = this.#shownView ?? this.#view;
+    const live = this.#live.findLast((candle) => candle.time < view.end && candle.time >= view.start);
+    if (live !== undefined) return live;
+    const row = this.#series.lastCandle(view.end);
+    return row >= 0 ? this.#candle(row) : null;
   }
 
   #readable() {

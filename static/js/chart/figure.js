@@ -20,7 +20,7 @@ const BINDERS = {
     return { x: time, open, high, low, close, increasing: paint("up"), decreasing: paint("down") };
   },
   bars(trace, series, colour) {
-    const paint = colour(trace.meta.colour);
+    const paint = colour(`${trace.meta.colour}-soft`);
     const line = { ...trace.line, color: paint };
     return { ...outline(series, trace.meta.column, trace.meta.colour), line, fillcolor: paint };
   },
@@ -82,20 +82,21 @@ export const axisName = (axis) => `yaxis${axis.slice(1)}`;
 
 /** The room around the panes in pixels; prices stand on the right. */
 export function margins(isNarrow) {
-  return { l: 0, r: isNarrow ? 62 : 72, t: 0, b: 24, pad: 0 };
+  return { l: 0, r: isNarrow ? 62 : 72, t: 0, b: 36, pad: 0 };
 }
 
 const DAY = 86400000;
 const STOPS = [
   { dtickrange: [null, DAY - 1], value: "%H:%M\n%-d %b" },
   { dtickrange: [DAY, "M1"], value: "%-d %b\n%Y" },
-  { dtickrange: ["M1", "M12"], value: "%b %Y" },
+  { dtickrange: ["M1", "M12"], value: "%b\n%Y" },
   { dtickrange: ["M12", null], value: "%Y" },
-].map((stop) => ({ ...stop, value: stop.value.split("\n")[0] }));
+];
 
 function ticks(pane, isNarrow) {
   if (pane.guides.length > 1) return { tickmode: "array", tickvals: pane.guides };
-  return { nticks: pane.key === "price" ? (isNarrow ? 7 : 9) : 3, separatethousands: true };
+  const nticks = pane.key === "price" ? (isNarrow ? 7 : 9) : 3;
+  return { nticks, separatethousands: true, exponentformat: pane.key === "volume" ? "SI" : "none" };
 }
 
 const line = (color, dash) => ({ color, width: 1, dash });

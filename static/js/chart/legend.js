@@ -29,13 +29,14 @@ export class Legend {
   }
 
   /** Show `candle`: its figures, and `values` by column where they are known. */
-  show(candle, values, { isDaily, isForming, isIncomplete }) {
+  show(candle, values, { isDaily, isReading, isForming, isIncomplete }) {
     for (const [key, line] of this.lines) line.replaceChildren(...this.#parts(key, candle, values));
     const price = this.lines.get("price");
     if (candle === null) return;
-    price.prepend(part(timeText(candle.time, isDaily), []));
-    if (isIncomplete) price.append(note("Minutes missing"));
-    if (isForming) price.append(part("forming", []));
+    price.classList.toggle("is-reading", isReading);
+    price.prepend(part(timeText(candle.time, isDaily), [], "when"));
+    if (isIncomplete) price.append(part("Minutes missing", [], "note"));
+    if (isForming) price.append(part("forming", [], "forming"));
   }
 
   #parts(key, candle, values) {
@@ -56,7 +57,7 @@ export class Legend {
       shown("H", high),
       shown("L", low),
       shown("C", close),
-      part("", [[percent(change), name]]),
+      part("", [[percent(change), name]], "change"),
     ];
   }
 
@@ -87,9 +88,9 @@ function seriesOf(figure) {
   return groups;
 }
 
-function part(label, values) {
+function part(label, values, kind = "") {
   const element = document.createElement("span");
-  element.className = "series";
+  element.className = `series ${kind}`;
   element.append(label);
   for (const [text, name, colour] of values) {
     const value = document.createElement("b");
@@ -98,11 +99,5 @@ function part(label, values) {
     if (colour) value.style.color = `var(--${colour})`;
     element.append(" ", value);
   }
-  return element;
-}
-
-function note(text) {
-  const element = part(text, []);
-  element.classList.add("note");
   return element;
 }

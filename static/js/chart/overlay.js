@@ -108,7 +108,7 @@ export class Overlay {
     append(group, "rect", { x: x - half, y: top, width: half * 2, height: Math.max(bottom - top, 1), "stroke-width": 0 });
     const bar = geometry.y(volume, candle.volume);
     const height = Math.max(geometry.floor(volume) - bar, 0);
-    append(group, "rect", { class: "bar", x: x - half, y: bar, width: half * 2, height });
+    append(group, "rect", { class: "volume", x: x - half, y: bar, width: half * 2, height });
   }
 
   #drawLast(geometry, last) {

@@ -28,6 +28,7 @@ class ChartPage {
     this.quote = new Quote(settings);
     this.timer = null;
     this.closedTimer = null;
+    this.missedAfter = null; // the end of a window after which candles are missing and were asked for
   }
 
   start() {
@@ -199,8 +200,18 @@ class ChartPage {
       if (this.model.reach(newest.time + series.step)) this.chart.setView(this.model.view);
     }
     this.chart.setLive(candles);
+    this.askForMissed(candles[0].time);
     this.quote.showLast(newest.close);
     this.toolbar.showFollowing();
+  }
+
+  /** Fetch candles that closed between the window and the first message; once, as gaps are real. */
+  askForMissed(firstMs) {
+    const { series } = this.chart;
+    const isNear = series.window.end_ms >= this.model.stretch.end - series.step;
+    if (!isNear || firstMs <= series.lastTime + series.step || this.missedAfter === series.lastTime) return;
+    this.missedAfter = series.lastTime;
+    this.onClosed();
   }
 
   /** Fetch the closed candles with their indicators, if they are in or near the view. */

@@ -1,6 +1,8 @@
 // The vertical range of each pane, from what is visible: Plotly does not do this.
 
-const PADDING = 0.08;
+// Shares of the height; above there is room for the line of values.
+const ABOVE = 0.14;
+const BELOW = 0.06;
 
 /** Map each pane's key to [low, high] for the rows in view and the candles not yet in them. */
 export function paneRanges(panes, series, view, live) {
@@ -31,8 +33,8 @@ function followed(pane, series, first, last, live) {
   const high = Math.max(...values);
   if (pane.key === "volume") return [0, high > 0 ? high * 1.15 : 1];
   if (pane.guides.includes(0)) return around(Math.max(Math.abs(low), Math.abs(high)));
-  const room = (high - low) * PADDING || Math.abs(high) * 0.001 || 1;
-  return [low - room, high + room];
+  const height = high - low || Math.abs(high) * 0.002 || 1;
+  return [low - height * BELOW, high + height * ABOVE];
 }
 
 function around(size) {

@@ -38,6 +38,19 @@ export class Series {
     return [this.before(view.start - this.step / 2), this.before(view.end + this.step / 2)];
   }
 
+  /** The last row with a candle that opens before `ms`, or -1. */
+  lastCandle(ms) {
+    let row = this.before(ms) - 1;
+    while (row >= 0 && !this.isCandle(row)) row -= 1;
+    return row;
+  }
+
+  /** The open time of the last candle; -Infinity for none. */
+  get lastTime() {
+    const row = this.lastCandle(Infinity);
+    return row < 0 ? -Infinity : this.time[row];
+  }
+
   isCandle(row) {
     return this.columns.close[row] !== null && this.columns.close[row] !== undefined;
   }
