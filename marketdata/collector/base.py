@@ -7,24 +7,19 @@ import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import structlog
 
 from marketdata.collector.backoff import Backoff
 from marketdata.collector.catchup import CatchUp
 from marketdata.collector.complaints import Complaints
-from marketdata.collector.errors import CollectorError, ExchangeUnavailable
+from marketdata.collector.errors import ExchangeUnavailable
 from marketdata.collector.feed import Feed, Socket
-from marketdata.collector.lane import Lane
 from marketdata.collector.pipeline import Pipeline
 from marketdata.collector.ports import History, Publisher, Sink
 from marketdata.collector.settings import CollectorSettings
 from marketdata.domain.records import InstrumentSpec
-
-WATCH_S: Final = 1.0
-FIRST_TRADE_S: Final = 2.0
-"""How long the sockets are waited for before REST is asked for an instrument's last trade."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -62,6 +57,7 @@ class BaseCollector(ABC):
             self.settings,
             self.complaints,
             lambda lane, hole: self._catchup.open(lane, hole),
+            lambda lane: self._catchup.verify(lane),
         )
         self._history = history
         self._catchup = CatchUp(history, sink, self.pipeline, self.settings)
@@ -148,10 +144,12 @@ class BaseCollector(ABC):
     async def _trades_live(self) -> None:
         """Tell the streams from when on they are live: the exchange's time after subscribing.
 
-        The clock of the events would be that of before the outage.
+        The clock of the events would be that of before the outage. A quiet instrument may not
+        trade for hours: its last trade is fetched, or nobody could tell whether one was missed.
         """
         self.pipeline.connected(await self._server_time_ms())
-        backoff = Backoff(FIRST_TRADE_S, self.settings.backoff_cap_s)
+        first_s = self.settings.first_trade_s
+        backoff = Backoff(first_s, max(first_s, self.settings.backoff_cap_s))
         while unproven := [
             lane
             for lane in self.pipeline.lanes.values()
@@ -159,22 +157,8 @@ class BaseCollector(ABC):
         ]:
             await asyncio.sleep(backoff.next_delay_s())
             for lane in unproven:
-                await self._fetch_newest(lane)
-
-    async def _fetch_newest(self, lane: Lane) -> None:
-        """Learn from REST what was traded last where the socket is still silent.
-
-        A quiet instrument may not trade for hours: until its last id is known, nobody can tell
-        whether a trade was missed, and none of its minutes can close.
-        """
-        if lane.stream.is_proven:
-            return
-        try:
-            trades = await self._history.trades_before(lane.symbol, None)
-        except CollectorError as error:
-            log.warning("newest trades unavailable", symbol=lane.symbol, error=str(error))
-        else:
-            self.pipeline.page(lane, trades)
+                if not lane.stream.is_proven:
+                    await self._catchup.fetch_newest(lane)
 
     async def _server_time_ms(self) -> int:
         backoff = Backoff(self.settings.backoff_base_s, self.settings.backoff_cap_s)
@@ -195,7 +179,7 @@ class BaseCollector(ABC):
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(WATCH_S)
+            await asyncio.sleep(self.settings.watch_s)
             for feed, channel in self.dead_channels(time.monotonic()).items():
                 if self.feeds[feed].is_live:
                     self.feeds[feed].replace(f"channel {channel} is silent")

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import structlog
 
+from marketdata.collector.errors import CollectorError
 from marketdata.collector.lane import Lane
 from marketdata.collector.paging import candles_back, trades_back
 from marketdata.collector.pipeline import Pipeline
@@ -55,6 +56,7 @@ class CatchUp:
         self._settings, self._monotonic = settings, monotonic
         self._turns = asyncio.Semaphore(settings.repairs_at_once)
         self._repairs: list[Repair] = []
+        self._verifying: set[asyncio.Task[None]] = set()
 
     @property
     def running(self) -> int:
@@ -67,6 +69,22 @@ class CatchUp:
         repair = Repair(lane, hole, self._pipeline.clock.now_ms, self._monotonic())
         self._repairs.append(repair)
         repair.task = asyncio.create_task(self._run(repair), name=f"repair {lane.symbol}")
+
+    def verify(self, lane: Lane) -> None:
+        """Fetch an instrument's newest trades: some that the exchange counts did not arrive."""
+        task = asyncio.create_task(self._verify(lane), name=f"verify {lane.symbol}")
+        self._verifying.add(task)
+        task.add_done_callback(self._verifying.discard)
+
+    async def fetch_newest(self, lane: Lane) -> None:
+        """Hand in the exchange's newest trades; what is missing before them becomes a hole."""
+        try:
+            trades = await self._history.trades_before(lane.symbol, None)
+        except CollectorError as error:
+            self.last_error = f"newest trades of {lane.symbol}: {error}"
+            log.warning("newest trades unavailable", symbol=lane.symbol, error=str(error))
+        else:
+            self._pipeline.page(lane, trades)
 
     def look(self) -> None:
         """Give up the holes whose time is over. Call now and then."""
@@ -83,9 +101,17 @@ class CatchUp:
     async def close(self) -> None:
         """End all repairs; what they found so far is in the pipeline."""
         tasks = [repair.task for repair in self._repairs if repair.task is not None]
+        tasks += self._verifying
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _verify(self, lane: Lane) -> None:
+        log.info("volume differs from the exchange's", symbol=lane.symbol)
+        try:
+            await self.fetch_newest(lane)
+        finally:
+            lane.is_doubted = False
 
     async def _run(self, repair: Repair) -> None:
         try:

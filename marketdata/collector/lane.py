@@ -33,7 +33,10 @@ class Lane:
     # Closed minutes: all of them, and those that the writer has not stored yet.
     minutes_closed: int = 0
     minutes_waiting: int = 0
+    closed_through_ms: int = 0
     shown_trades: int = -1
+    # The exchange counts more volume in a minute than was received: it must not close by time.
+    is_doubted: bool = False
 
     @property
     def symbol(self) -> str:

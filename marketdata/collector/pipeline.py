@@ -36,7 +36,8 @@ class Pipeline:
     """Takes what the sockets deliver, row by row, and moves it on in batches.
 
     `trade` runs for every trade and only appends; arrays are made when a minute ends, a batch is
-    full, or at the next tick. `opened` is called with every hole that appears.
+    full, or at the next tick. `opened` is called with every hole that appears, `doubted` when the
+    exchange confirmed a minute with other trades than were received.
     """
 
     def __init__(
@@ -46,12 +47,13 @@ class Pipeline:
         settings: CollectorSettings,
         complaints: Complaints,
         opened: Callable[[Lane, Hole], None],
+        doubted: Callable[[Lane], None],
     ) -> None:
         self.clock = ExchangeClock()
         self.lanes: dict[str, Lane] = {}
         self.writer = Writer(sink, settings, self._stored)
         self._sink, self._publisher, self._settings = sink, publisher, settings
-        self._complaints, self._opened = complaints, opened
+        self._complaints, self._opened, self._doubted = complaints, opened, doubted
         self._rows_waiting = 0
         self._tickers: dict[str, Ticker] = {}
         self._reload: set[str] = set()
@@ -88,9 +90,7 @@ class Pipeline:
             lane.activity.volume_changes += 1
         lane.last_volume = volume
         if candle.confirmed:
-            self._flush(lane)
-            now_ms = self.clock.now_ms
-            self.emit(lane, lane.stream.confirm(candle.open_time_ms, candle.volume, now_ms))
+            self._confirm(lane, candle)
 
     def ticker(self, ticker: Ticker) -> None:
         """Take an instrument's last state; the newest is shown at the next tick."""
@@ -111,7 +111,7 @@ class Pipeline:
         self.flush()
         for lane in self.lanes.values():
             # With a backlog, trades of the silent minute may be waiting in the socket.
-            if lane.reached_ms and not self.writer.is_full():
+            if lane.reached_ms and not lane.is_doubted and not self.writer.is_full():
                 self.emit(lane, lane.stream.tick(self._proven_ms(lane)))
             self._show(lane)
         for ticker in self._tickers.values():
@@ -149,6 +149,7 @@ class Pipeline:
         """Pass on what a stream made of an input."""
         if len(emission.minutes):
             lane.forming.close(emission.minutes)
+            lane.closed_through_ms = int(emission.minutes["open_time_ms"][-1])
             lane.minutes_closed += len(emission.minutes)
             lane.minutes_waiting += len(emission.minutes)
         if not is_empty(emission):
@@ -171,6 +172,15 @@ class Pipeline:
         """Return and forget the instruments of which closed minutes were rebuilt."""
         changed, self._reload = self._reload, set()
         return changed
+
+    def _confirm(self, lane: Lane, candle: RunningCandle) -> None:
+        self._flush(lane)
+        now_ms = self.clock.now_ms
+        self.emit(lane, lane.stream.confirm(candle.open_time_ms, candle.volume, now_ms))
+        is_open = candle.open_time_ms > lane.closed_through_ms > 0
+        if is_open and lane.stream.is_proven and not lane.stream.holes and not lane.is_doubted:
+            lane.is_doubted = True
+            self._doubted(lane)
 
     def _flush(self, lane: Lane) -> None:
         rows = lane.rows

@@ -15,6 +15,10 @@ class CollectorSettings:
     backlog_trades: int = 25_000
     # Forming candles are shown and silent minutes closed this often.
     tick_ms: int = 250
+    # How often channels are looked at for silence.
+    watch_s: float = 1.0
+    # The sockets' time to bring an instrument's first trade before REST is asked for the last.
+    first_trade_s: float = 2.0
     connect_timeout_s: float = 10.0
     close_timeout_s: float = 0.5
     # OKX drops a socket after 30 s without a push.

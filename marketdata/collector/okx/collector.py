@@ -14,9 +14,7 @@ from marketdata.collector.okx.constants import (
     TRADES_ALL,
     Endpoints,
 )
-from marketdata.collector.okx.parsing import (
-    TRADES_PREFIX,
-    UNDECODABLE,
+from marketdata.collector.okx.messages import (
     Ack,
     CandlesPush,
     Message,
@@ -25,9 +23,8 @@ from marketdata.collector.okx.parsing import (
     TickersPush,
     TradesPush,
     Unreadable,
-    decode_trades,
-    parse,
 )
+from marketdata.collector.okx.parsing import TRADES_PREFIX, UNDECODABLE, decode_trades, parse
 from marketdata.collector.okx.rest import OKXHistory, tls_context
 from marketdata.collector.okx.websocket import Channel, OKXSocket
 from marketdata.collector.ports import History, Publisher, Sink

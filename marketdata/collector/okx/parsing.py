@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 import msgspec
 
 from marketdata.collector.okx.constants import CANDLE_1M, TICKERS, TRADES, TRADES_ALL
+from marketdata.collector.okx.messages import (
+    Ack,
+    CandlePush,
+    CandlesPush,
+    Message,
+    Notice,
+    OtherEvent,
+    OtherPush,
+    Pong,
+    Refusal,
+    TickersPush,
+    TradeRow,
+    TradesPush,
+    Unreadable,
+)
 from marketdata.domain.records import Ticker
-
-TradeRow = tuple[int, int, float, float, int, int]
-"""trade_id, time_ms, price, size, side, count: a row of TRADE_DTYPE."""
 
 TRADES_PREFIX: Final = b'{"arg":{"channel":"trades'
 """How OKX writes every trades and trades-all push; other key orders take the general way."""
@@ -94,106 +105,6 @@ class _Frame(msgspec.Struct, gc=False):
     channel: str = ""
     data: msgspec.Raw = msgspec.Raw()
 
-
-@dataclass(frozen=True, slots=True)
-class TradesPush:
-    channel: str
-    symbol: str
-    rows: tuple[TradeRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CandlePush:
-    """A running or closed candle; volume in base currency, for derivatives too."""
-
-    symbol: str
-    open_time_ms: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    confirmed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CandlesPush:
-    channel: str
-    symbol: str
-    candles: tuple[CandlePush, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TickersPush:
-    """An instrument that never traded has no last price and is left out."""
-
-    channel: str
-    symbol: str
-    tickers: tuple[Ticker, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class OtherPush:
-    """Data of a channel that is not collected, such as books."""
-
-    channel: str
-    symbol: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ack:
-    """`event` is subscribe or unsubscribe."""
-
-    event: str
-    channel: str
-    symbol: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An error event. Channel and symbol are empty when the message does not name them."""
-
-    code: str
-    message: str
-    channel: str
-    symbol: str
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class OtherEvent:
-    """An event that needs no answer: login, channel-conn-count, whatever comes next."""
-
-    event: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pong:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    reason: str
-
-
-Message = (
-    TradesPush
-    | CandlesPush
-    | TickersPush
-    | OtherPush
-    | Ack
-    | Refusal
-    | Notice
-    | OtherEvent
-    | Pong
-    | Unreadable
-)
 
 # Numbers come as strings; strict=False takes them.
 decode_trades = msgspec.json.Decoder(_TradesFrame, strict=False).decode

@@ -21,7 +21,7 @@ from marketdata.collector.okx.constants import (
     MAX_REQUEST_BYTES,
     REQUESTS_PER_HOUR,
 )
-from marketdata.collector.okx.parsing import Ack, Notice, Refusal
+from marketdata.collector.okx.messages import Ack, Notice, Refusal
 from marketdata.collector.okx.rest import is_loopback
 from marketdata.collector.settings import CollectorSettings
 
