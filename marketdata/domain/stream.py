@@ -261,12 +261,12 @@ class InstrumentStream:
             self._sequence.give_up(missing)
 
     def _with_waiting(self, part: PartMinute | None) -> PartMinute | None:
-        parts = [rows for run in self._sequence.waiting for rows in run.parts]
-        if not parts:
+        """Return the newest minute, trades that wait behind holes included."""
+        known = [run.rows for run in self._sequence.waiting if run.parts]
+        if not known:
             return part
-        newest_ms = Timeframe.M1.open_time(max(int(rows["time_ms"].max()) for rows in parts))
-        rows = np.concatenate(parts)
-        inside = rows[rows["time_ms"] >= newest_ms]
+        newest_ms = Timeframe.M1.open_time(max(int(rows["time_ms"].max()) for rows in known))
+        inside = np.concatenate([rows[rows["time_ms"] >= newest_ms] for rows in known])
         waiting = sum_minutes(inside, self._spec).part(0)
         if part is not None and part.open_time_ms >= newest_ms:
             return part.joined(waiting) if part.open_time_ms == newest_ms else part

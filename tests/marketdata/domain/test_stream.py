@@ -341,6 +341,33 @@ def test_trades_found_after_giving_up_rebuild_their_minutes():
     ]
 
 
+def test_a_trade_found_after_giving_up_joins_a_minute_that_still_forms():
+    stream = live_at(10, "10:00:59")
+    (hole,) = stream.live(trades((13, "10:01:03", 103.0, 1.0))).opened
+    stream.give_up(hole, at("10:01:33"))
+
+    part = stream.live(trades((11, "10:01:01", 101.0, 1.0)))
+    assert (ids(part), part.repaired, part.rebuild) == ([11], (), ())
+    assert stream.live(trades((12, "10:01:02", 999.0, 1.0))).repaired == (hole,)
+    closing = stream.live(trades((14, "10:02:00", 104.0, 1.0)))
+
+    names = ("open", "high", "close", "volume", "trade_count", "first_trade_id", "minutes")
+    assert table(closing.minutes, *names) == [(101.0, 999.0, 103.0, 3.0, 3, 11, 1)]
+
+
+def test_a_later_hole_given_up_first_waits_for_the_earlier_one():
+    stream = live_at(10, "10:00:59")
+    (first,) = stream.live(trades((12, "10:01:02", 102.0, 1.0))).opened
+    (second,) = stream.live(trades((14, "10:03:04", 104.0, 1.0))).opened
+
+    given_up = stream.give_up(second, at("10:03:34"))
+    assert (ids(given_up), stream.holes) == ([], (first,))
+    emission = stream.repaired(trades((11, "10:01:01", 101.0, 1.0)), first)
+
+    assert ids(emission) == [11, 12, 14]
+    assert closed(emission) == [(at("10:01:00"), 102.0, 2.0, TRADES, 0)]
+
+
 def test_too_many_waiting_trades_are_refused_and_nothing_is_changed():
     stream = live_at(10, "10:00:59", buffer_limit=2)
     (hole,) = stream.live(trades((12, "10:01:02", 1.0, 1.0), (13, "10:01:03", 1.0, 1.0))).opened
@@ -509,6 +536,33 @@ def test_a_restart_that_missed_nothing_closes_the_minute_left_open():
 
     assert closed(emission) == [(at("10:01:00"), 101.0, 1.0, TRADES, 1)]
     assert emission.openings == ()
+
+
+def test_a_restart_closes_every_minute_left_open():
+    stored = trades((9, "10:01:20", 101.0, 1.0), (10, "10:03:20", 103.0, 1.0))
+    resume = Resume(10, at("10:03:20"), 99.0, at("10:00:00"), stored)
+    stream = InstrumentStream(BTC, resume, at("10:03:50"))
+
+    emission = stream.live(trades((11, "10:04:00", 104.0, 1.0)))
+
+    assert closed(emission) == [
+        (at("10:01:00"), 101.0, 1.0, TRADES, 1),
+        (at("10:02:00"), 101.0, 0.0, FLAT, 1),
+        (at("10:03:00"), 103.0, 1.0, TRADES, 1),
+    ]
+
+
+def test_trades_found_from_before_the_start_only_tell_the_price():
+    stream = InstrumentStream(BTC, Resume(), at("10:00:30"))
+    stream.live(trades((50, "00:17:00", 7.0, 9.0)))
+    (hole,) = stream.live(trades((53, "10:01:40", 100.0, 1.0))).opened
+
+    emission = stream.repaired(
+        trades((51, "09:58:10", 51.0, 1.0), (52, "09:59:59.999", 52.0, 1.0)), hole
+    )
+
+    assert (ids(emission), emission.rebuild) == ([53], ())
+    assert closed(emission) == [(at("10:00:00"), 52.0, 0.0, FLAT, 1)]
 
 
 # The minute that forms
