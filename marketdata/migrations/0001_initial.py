@@ -212,7 +212,20 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("revision", models.IntegerField()),
-                ("timeframe", models.SmallIntegerField(help_text="Length in minutes.")),
+                (
+                    "timeframe",
+                    models.SmallIntegerField(
+                        choices=[
+                            (1, "1m"),
+                            (5, "5m"),
+                            (15, "15m"),
+                            (60, "1h"),
+                            (240, "4h"),
+                            (1440, "1d"),
+                        ],
+                        help_text="Length in minutes.",
+                    ),
+                ),
                 ("minutes", models.SmallIntegerField(null=True)),
                 (
                     "source",
@@ -253,7 +266,20 @@ class Migration(migrations.Migration):
                 ("day", models.DateField()),
                 ("rows", models.IntegerField(default=0)),
                 ("complete", models.IntegerField(default=0)),
-                ("timeframe", models.SmallIntegerField(help_text="Length in minutes.")),
+                (
+                    "timeframe",
+                    models.SmallIntegerField(
+                        choices=[
+                            (1, "1m"),
+                            (5, "5m"),
+                            (15, "15m"),
+                            (60, "1h"),
+                            (240, "4h"),
+                            (1440, "1d"),
+                        ],
+                        help_text="Length in minutes.",
+                    ),
+                ),
                 ("fingerprint", models.BinaryField(default=b"", max_length=32)),
             ],
         ),
@@ -293,7 +319,20 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("revision", models.IntegerField(default=0)),
-                ("timeframe", models.SmallIntegerField(help_text="Length in minutes.")),
+                (
+                    "timeframe",
+                    models.SmallIntegerField(
+                        choices=[
+                            (1, "1m"),
+                            (5, "5m"),
+                            (15, "15m"),
+                            (60, "1h"),
+                            (240, "4h"),
+                            (1440, "1d"),
+                        ],
+                        help_text="Length in minutes.",
+                    ),
+                ),
                 ("minutes", models.SmallIntegerField(help_text="Whole minutes present.")),
                 (
                     "source",

@@ -27,7 +27,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--exchange", required=True)
         parser.add_argument("--symbol", required=True)
-        parser.add_argument("--timeframe", type=Timeframe, required=True, choices=list(Timeframe))
+        parser.add_argument(
+            "--timeframe", required=True, choices=[each.value for each in Timeframe]
+        )
         parser.add_argument(
             "--start", type=_time, default=_EARLIEST, help="First open time, ISO 8601, UTC."
         )
@@ -54,7 +56,7 @@ def _read(options: dict[str, Any]) -> Candles:
     except Instrument.DoesNotExist as error:
         raise CommandError(str(error)) from None
     start_ms, end_ms = to_ms(options["start"]), to_ms(options["end"])
-    return read_candles(instrument, options["timeframe"], start_ms, end_ms)
+    return read_candles(instrument, Timeframe(options["timeframe"]), start_ms, end_ms)
 
 
 def _write(path: Path, pieces: Iterator[str]) -> None:

@@ -1,0 +1,80 @@
+"""Collectors with what may be asked of them, and gaps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from marketdata import services
+from marketdata.admin.reading import ReadOnlyAdmin
+from marketdata.models import Collector, DataGap
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Collector]
+else:
+    _ModelAdmin = admin.ModelAdmin
+
+
+@admin.register(Collector)
+class CollectorAdmin(_ModelAdmin):
+    list_display = (
+        "name",
+        "exchange",
+        "desired",
+        "state",
+        "heartbeat_at",
+        "exchange_time",
+        "last_error_at",
+        "last_error",
+    )
+    list_filter = ("exchange", "desired", "state")
+    actions = ("start", "stop", "restart")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        # The lease, the state and the counters are the worker's; what is desired is an action.
+        return [field.name for field in Collector._meta.fields]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    @admin.action(description="Start", permissions=["change"])
+    def start(self, request: HttpRequest, queryset: QuerySet[Collector]) -> None:
+        for collector in queryset:
+            services.request_start(collector)
+        messages.success(request, f"{len(queryset)} collectors were asked to start")
+
+    @admin.action(description="Stop", permissions=["change"])
+    def stop(self, request: HttpRequest, queryset: QuerySet[Collector]) -> None:
+        for collector in queryset:
+            services.request_stop(collector)
+        messages.success(request, f"{len(queryset)} collectors were asked to stop")
+
+    @admin.action(description="Restart", permissions=["change"])
+    def restart(self, request: HttpRequest, queryset: QuerySet[Collector]) -> None:
+        for collector in queryset:
+            services.request_restart(collector)
+        messages.success(request, f"{len(queryset)} collectors were asked to restart")
+
+
+@admin.register(DataGap)
+class DataGapAdmin(ReadOnlyAdmin):
+    list_display = (
+        "instrument",
+        "start",
+        "end",
+        "first_trade_id",
+        "last_trade_id",
+        "cause",
+        "state",
+        "opened_at",
+        "closed_at",
+    )
+    list_filter = ("state", "cause", "instrument")
+    list_select_related = ("instrument",)
+    ordering = ("-start",)
