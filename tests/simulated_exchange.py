@@ -11,6 +11,7 @@ Both use free ports, a fixed start, and no limits unless the test asks for them.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -18,11 +19,13 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
 
 from marketdata.simulator.config import NO_LIMITS, Config
 from marketdata.simulator.exchange import SimulatedExchange
@@ -114,3 +117,66 @@ def _ready(process: subprocess.Popen[str]) -> SpawnedExchange:
         ready["tlsWebsocket"],
         ready["caFile"],
     )
+
+
+class Listener:
+    """One WebSocket connection whose frames are kept as they came."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+        self.frames: list[str] = []
+
+    async def send(self, request: object) -> None:
+        await self.connection.send(request if isinstance(request, str) else json.dumps(request))
+
+    async def subscribe(self, *arguments: dict[str, str], **fields: str) -> None:
+        await self.send({"op": "subscribe", "args": list(arguments), **fields})
+
+    async def next(self, seconds: float = 10.0) -> Any:
+        """Return the next frame: decoded, or as text when it is no JSON."""
+        text = await asyncio.wait_for(self.connection.recv(decode=True), seconds)
+        self.frames.append(text)
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+
+    async def until(self, wanted: Callable[[Any], bool], seconds: float = 10.0) -> Any:
+        """Return the first frame that is wanted."""
+        async with asyncio.timeout(seconds):
+            while not wanted(frame := await self.next(seconds)):
+                pass
+        return frame
+
+    async def rows(self, channel: str, count: int, seconds: float = 10.0) -> list[Any]:
+        """Return the next data rows of a channel, at least `count` of them."""
+        found: list[Any] = []
+        while len(found) < count:
+            frame = await self.until(lambda it: pushed(it, channel), seconds)
+            found += frame["data"]
+        return found
+
+
+@contextlib.asynccontextmanager
+async def listening(address: str) -> AsyncIterator[Listener]:
+    """Open a WebSocket to an address such as exchange.websocket_url + "/public"."""
+    options: dict[str, Any] = {"ping_interval": None, "max_queue": None, "close_timeout": 1}
+    async with connect(address, compression=None, **options) as connection:
+        yield Listener(connection)
+
+
+def pushed(frame: Any, channel: str) -> bool:
+    """Tell whether a frame is data of a channel."""
+    return isinstance(frame, dict) and "data" in frame and frame["arg"]["channel"] == channel
+
+
+def topic(channel: str, symbol: str = "BTC-USDT") -> dict[str, str]:
+    """Return the argument of a subscription."""
+    return {"channel": channel, "instId": symbol}
+
+
+async def reaches(exchange: SimulatedExchange, time_ms: int, seconds: float = 10.0) -> None:
+    """Wait until the exchange's clock has reached a time."""
+    async with asyncio.timeout(seconds):
+        while exchange.clock.now_ms < time_ms:  # noqa: ASYNC110 -- a clock has no event
+            await asyncio.sleep(0.01)

@@ -16,12 +16,14 @@ from marketdata.simulator.exchange import SimulatedExchange
 from marketdata.simulator.server import create_server
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options to a command."""
+def add_arguments(parser: argparse.ArgumentParser, state: Path | None = None) -> None:
+    """Add the options to a command; `state` is the default of the state folder."""
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8090, help="plain port; 0 takes a free one")
     parser.add_argument("--tls-port", type=int, help="port with TLS; none without this option")
-    parser.add_argument("--state", type=Path, required=True, help="folder of clock and CA")
+    parser.add_argument(
+        "--state", type=Path, default=state, required=state is None, help="folder of clock and CA"
+    )
     parser.add_argument("--seed", type=int, default=1, help="which market")
     parser.add_argument("--activity", type=float, default=1.0, help="times as many trades")
     parser.add_argument("--speed", type=float, default=1.0, help="exchange seconds a second")
@@ -31,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--symbol", help="the tape's instrument, such as BTC-USDT")
     parser.add_argument("--faults", type=Path, help="script: one JSON object a line")
     parser.add_argument("--no-limits", action="store_true", help="lift all of OKX's limits")
+    parser.add_argument(
+        "--rest-scale", type=float, default=1.0, help="times as many REST requests as OKX allows"
+    )
     parser.add_argument("--compress", action="store_true", help="offer permessage-deflate")
     parser.add_argument(
         "--candles-on-public", action="store_true", help="as before June 2023, for old clients"
@@ -40,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def config_of(options: dict[str, object]) -> Config:
     """Return the configuration of parsed options; names that are not ours are left out."""
-    limits = NO_LIMITS if options["no_limits"] else Limits()
+    scale = options["rest_scale"]
+    limits = NO_LIMITS if options["no_limits"] else Limits(rest_scale=scale)  # type: ignore[arg-type]
     known = set(Config.__slots__) - {"limits", "credentials"}
     chosen = {"start_ms": options["start"]} | {k: v for k, v in options.items() if k in known}
     return replace(Config(state=Path()), limits=limits, **chosen)  # type: ignore[arg-type]
@@ -56,7 +62,10 @@ def start_ms(text: str) -> int:
 
 
 async def run(config: Config) -> None:
-    """Serve until SIGINT or SIGTERM; print one JSON line with the addresses when ready."""
+    """Serve until SIGINT or SIGTERM; print one JSON line with the addresses when ready.
+
+    Raises what `create_server` raises, and whatever stops the clock.
+    """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -64,7 +73,12 @@ async def run(config: Config) -> None:
     async with create_server(config) as exchange:
         sys.stdout.write(json.dumps(addresses(exchange)) + "\n")
         sys.stdout.flush()
-        await stopped.wait()
+        waiting = asyncio.create_task(stopped.wait())
+        await asyncio.wait({waiting, *exchange.work}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        for task in exchange.work:
+            if task.done():
+                task.result()
 
 
 def addresses(exchange: SimulatedExchange) -> dict[str, object]:

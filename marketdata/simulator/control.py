@@ -24,10 +24,15 @@ class Control:
     """Answers /control/state, /control/speed and /control/faults."""
 
     def __init__(
-        self, clock: ExchangeClock, faults: Faults, state: Callable[[], dict[str, object]]
+        self,
+        clock: ExchangeClock,
+        faults: Faults,
+        begin_faults: Callable[[], None],
+        state: Callable[[], dict[str, object]],
     ) -> None:
         self._clock = clock
         self._faults = faults
+        self._begin_faults = begin_faults
         self._state = state
 
     def answer(self, request: Request) -> Response:
@@ -57,6 +62,7 @@ class Control:
 
     def _add_faults(self, body: bytes) -> None:
         self._faults.add(read_faults(body))
+        self._begin_faults()
 
     def _clear_faults(self, body: bytes) -> None:
         self._faults.clear()

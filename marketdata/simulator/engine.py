@@ -65,5 +65,5 @@ class Engine:
             self._step(after_ms, now_ms, now_ms == edge_ms or self.has_ended)
             await asyncio.sleep(0)
         # Keeps the fraction of a millisecond, so that slow speeds do not stand still.
-        if not self._is_lagging():
+        if self._clock.now_ms == int(target_ms):
             self._clock.advance(target_ms)

@@ -42,14 +42,14 @@ class SimulatedExchange:
             self.faults.add(read_fault_file(config.faults))
         offered = channels(config.legacy_checksum)
         self._hub = Hub(self.market, offered, self.faults)
-        around = Surroundings(
+        self.around = Surroundings(
             config, self._hub, offered, self.faults, self.view, time.monotonic, time.time
         )
-        self.connections = Connections(around, self._answer)
+        self.connections = Connections(self.around, self._answer)
         self._gateway = Gateway(
             markets, self.faults, lambda: self.clock.now_ms, config.limits.rest_scale
         )
-        self._control = Control(self.clock, self.faults, self.state)
+        self._control = Control(self.clock, self.faults, self._begin_faults, self.state)
         self.engine = Engine(
             self.clock,
             self._step,
@@ -58,6 +58,7 @@ class SimulatedExchange:
             self.market.end_ms,
             config.hold,
         )
+        self.work: list[asyncio.Task[None]] = []
         self.port = 0
         self.tls_port: int | None = None
         self.ca_file: Path | None = None
@@ -103,9 +104,7 @@ class SimulatedExchange:
 
     async def _answer(self, request: Request, address: str) -> Response:
         if request.path.startswith("/control/"):
-            answer = self._control.answer(request)
-            self._begin_faults()
-            return answer
+            return self._control.answer(request)
         return await self._gateway.answer(request, address, time.monotonic())
 
     # ------------------------------------------------------------------ time

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 import numpy as np
@@ -11,6 +11,9 @@ from marketdata.simulator.books import best_levels, sequence
 from marketdata.simulator.matches import Matches
 from marketdata.simulator.statistics import ticker
 from marketdata.simulator.view import View
+
+_ROW_MATCHES: Final = 100
+"""The newest matches among which the last aggregated row is found."""
 
 
 class Feed(Protocol):
@@ -36,6 +39,10 @@ class AllTradesFeed:
 
     def initial(self, view: View) -> list[bytes]:
         return []
+
+    def last(self, view: View) -> list[bytes]:
+        """Return the push of the last trade."""
+        return self.messages(view, view.last_match(self._symbol))
 
     def step(self, after_ms: int, view: View, on_grid: bool) -> list[bytes]:
         matches = view.market.matches(self._symbol, after_ms, view.now_ms)
@@ -63,7 +70,11 @@ class TradesFeed:
         self._symbol = symbol
 
     def initial(self, view: View) -> list[bytes]:
-        return self.messages(view, view.newest_matches(self._symbol, 100))[-1:]
+        return self.last(view)
+
+    def last(self, view: View) -> list[bytes]:
+        """Return the push of the last row."""
+        return self.messages(view, view.newest_matches(self._symbol, _ROW_MATCHES))[-1:]
 
     def step(self, after_ms: int, view: View, on_grid: bool) -> list[bytes]:
         matches = view.market.matches(self._symbol, after_ms, view.now_ms)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from marketdata.simulator.channels import Channel
 from marketdata.simulator.faults import FaultKind, Faults
-from marketdata.simulator.feeds import Feed
+from marketdata.simulator.feeds import AllTradesFeed, Feed, TradesFeed
 from marketdata.simulator.market import Market
 from marketdata.simulator.view import View
 from marketdata.simulator.wire import text_frame
@@ -58,8 +58,11 @@ class Hub:
             line = _Line(self._channels[topic.channel].feed(topic.subject), {})
             self._lines = dict(sorted([*self._lines.items(), (topic, line)]))
         line.subscribers[subscriber] = None
-        aged = self._faults.take(FaultKind.OLD_TRADE, topic.channel, topic.subject)
-        return line.feed.initial(view if aged is None else _earlier(view, aged.seconds))
+        if isinstance(line.feed, TradesFeed | AllTradesFeed):
+            aged = self._faults.take(FaultKind.OLD_TRADE, topic.channel, topic.subject)
+            if aged is not None:
+                return line.feed.last(_earlier(view, aged.seconds))
+        return line.feed.initial(view)
 
     def lingers(self, topic: Topic) -> float:
         """Return for how many seconds data keeps coming after an unsubscription."""

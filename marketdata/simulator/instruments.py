@@ -8,7 +8,7 @@ from typing import Final
 from marketdata.simulator import decimals
 
 LISTED_MINUTE: Final = 1024 * 25_156
-"""All instruments are listed since this minute of the epoch (2018-12-28 03:44 UTC)."""
+"""All instruments are listed since this minute of the epoch (2018-12-23 17:04 UTC)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from marketdata.simulator.paths import BLOCK, LEVELS, asset_block, price_of
 
 MINUTE_MS: Final = 60_000
 _CHUNK_MATCHES: Final = 65_536
-_KEPT_MATCHES: Final = 3_000_000
+_KEPT_MATCHES: Final = 1_500_000
 _KEPT_MINUTES: Final = 2_000_000
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Final
@@ -11,6 +12,8 @@ from typing import Final
 from marketdata.simulator.config import Config
 from marketdata.simulator.exchange import SimulatedExchange
 from marketdata.simulator.tls import certificates, server_context
+
+logger = logging.getLogger(__name__)
 
 _HEAD_BYTES: Final = 65_536
 
@@ -28,7 +31,10 @@ async def create_server(config: Config) -> AsyncIterator[SimulatedExchange]:
         await _listen(exchange, stack)
         stack.push_async_callback(exchange.connections.end)
         for work in (exchange.engine.run(), exchange.watch()):
-            stack.push_async_callback(_ended, asyncio.create_task(work))
+            task = asyncio.create_task(work)
+            task.add_done_callback(_reported)
+            exchange.work.append(task)
+            stack.push_async_callback(_ended, task)
         yield exchange
 
 
@@ -48,7 +54,12 @@ async def _listen(exchange: SimulatedExchange, stack: contextlib.AsyncExitStack)
     exchange.ca_file = files.ca
 
 
+def _reported(task: asyncio.Task[None]) -> None:
+    """Say why the clock stands still, should it ever fail."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("the simulated exchange has stopped", exc_info=error)
+
+
 async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait({task})

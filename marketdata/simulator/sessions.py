@@ -188,6 +188,8 @@ class Session:
         if channel.path != self.path and not (is_legacy and self.path == "public"):
             return False
         subject = argument.get(channel.subject)
+        if channel.subject and not isinstance(subject, str):
+            return False
         if channel.subject == "instId":
             return subject in self._around.view().market.instruments
         return channel.subject != "instType" or subject in {"SPOT", "SWAP", "FUTURES", "OPTION"}

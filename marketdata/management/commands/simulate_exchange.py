@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from marketdata.simulator.cli import add_arguments, config_of, run
@@ -15,7 +16,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        add_arguments(parser)
+        add_arguments(parser, settings.VAR_DIR / "exchange")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
