@@ -11,7 +11,7 @@ from django.urls import path, re_path
 
 from marketdata import consumers as marketdata
 from tcpdashboard.common.consumers import StreamApplication
-from tcpdashboard.common.sockets import no_such_socket, with_abort
+from tcpdashboard.common.sockets import no_such_socket, with_wire
 from tcpdashboard.common.topics import TopicRegistry
 
 TOPICS: Final = TopicRegistry([*marketdata.TOPICS])
@@ -21,4 +21,4 @@ websocket_urlpatterns = [
     re_path("", no_such_socket),  # type: ignore[arg-type]
 ]
 
-websocket_application = with_abort(AllowedHostsOriginValidator(URLRouter(websocket_urlpatterns)))
+websocket_application = with_wire(AllowedHostsOriginValidator(URLRouter(websocket_urlpatterns)))

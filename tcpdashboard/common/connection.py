@@ -106,9 +106,12 @@ class Connection:
         return None if frame is None else frame.event
 
     def _end(self, code: int) -> None:
-        if not self._is_ended:
-            self._is_ended = True
-            self._on_end(code)
+        if self._is_ended:
+            return
+        self._is_ended = True
+        if self._writer is not None and self._writer is not asyncio.current_task():
+            self._writer.cancel()
+        self._on_end(code)
 
 
 class Rest:

@@ -2,7 +2,7 @@
 
 The user and the session are read once, before `websocket.connect` is answered; after that a socket
 lives on Redis alone. It is a plain ASGI application under Channels' middleware: a Channels consumer
-would cost one more task per socket and a thread switch per message.
+would cost one more task per socket and a thread switch per message. It needs `with_wire` around.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import structlog
 
 from tcpdashboard.common.connection import SEND_TIMEOUT_S, Connection, Send
 from tcpdashboard.common.hub import Hub, running_hub
+from tcpdashboard.common.sockets import Wire
 from tcpdashboard.common.topics import ForbiddenTopic, TopicRegistry, UnknownTopic
 
 LOGIN_NEEDED: Final = 4401
@@ -49,27 +50,19 @@ class StreamApplication:
             # Closed after the acceptance: a browser is not told the code of a refused one.
             await send({"type": "websocket.close", "code": LOGIN_NEEDED})
             return
-        socket = StreamSocket(self._topics, user, send, scope.get("abort"), self._send_timeout_s)
+        socket = StreamSocket(self._topics, user, scope["wire"], self._send_timeout_s)
         await socket.serve(receive)
 
 
 class StreamSocket:
     """One accepted socket."""
 
-    def __init__(
-        self,
-        topics: TopicRegistry,
-        user: Any,
-        send: Send,
-        abort: Callable[[], None] | None,
-        send_timeout_s: float,
-    ) -> None:
+    def __init__(self, topics: TopicRegistry, user: Any, wire: Wire, send_timeout_s: float) -> None:
         self._topics = topics
         self._user = user
-        self._send = send
-        self._abort = abort
+        self._wire = wire
         self._hub: Hub = running_hub()
-        self._connection = Connection(send, self._on_end, send_timeout_s)
+        self._connection = Connection(wire.send, self._on_end, send_timeout_s)
         self._limit = RateLimit(MAX_MESSAGES_PER_S)
         self._ending: asyncio.Task[None] | None = None
 
@@ -127,10 +120,9 @@ class StreamSocket:
         await self._hub.detach(self._connection)
         try:
             async with asyncio.timeout(LAST_WORD_S):
-                await self._send({"type": "websocket.close", "code": code})
+                await self._wire.send({"type": "websocket.close", "code": code})
         except (TimeoutError, OSError, RuntimeError):
-            if self._abort is not None:
-                self._abort()
+            self._wire.abort()
 
 
 class BadRequest(Exception):

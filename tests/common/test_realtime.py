@@ -16,25 +16,22 @@ from django.test import Client
 from redis import Redis
 
 from tcpdashboard.asgi import application
-from tcpdashboard.common import hub as hub_module
-from tcpdashboard.common.consumers import MAX_MESSAGES_PER_S, MAX_TOPICS
+from tcpdashboard.common.consumers import MAX_MESSAGES_PER_S, MAX_TOPICS, StreamApplication
+from tcpdashboard.common.hub import running_hub
 from tcpdashboard.common.realtime import Draft, TopicPublisher, key_of
+from tcpdashboard.common.sockets import with_wire
+from tcpdashboard.routing import TOPICS
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
+pytestmark = pytest.mark.asyncio
+
+stream = with_wire(StreamApplication(TOPICS))
 
 
 class Socket(ApplicationCommunicator):
     """A WebSocket without a server (that of channels.testing wants daphne)."""
 
-    def __init__(self, headers):
-        scope = {
-            "type": "websocket",
-            "path": "/ws/stream/",
-            "query_string": b"",
-            "headers": headers,
-            "subprotocols": [],
-        }
-        super().__init__(application, scope)
+    def __init__(self, app, **scope):
+        super().__init__(app, {"type": "websocket", "path": "/ws/stream/", "headers": [], **scope})
 
     async def connect(self):
         await self.send_input({"type": "websocket.connect"})
@@ -73,28 +70,24 @@ def redis():
 
 @pytest_asyncio.fixture
 async def connect():
-    """A function that opens a socket as a user who is logged in, past its status message."""
+    """A function that opens a socket of somebody who is logged in, past its status messages."""
     opened = []
 
-    async def open_socket(user_logged_in=True, origin="http://localhost"):
-        headers = [(b"origin", origin.encode()), (b"host", b"localhost")]
-        if user_logged_in:
-            headers.append((b"cookie", await sync_to_async(session_cookie)()))
-        socket = Socket(headers)
+    async def open_socket():
+        socket = Socket(stream, user=get_user_model()(username="trader"))
         opened.append(socket)
-        return socket, await socket.connect()
-
-    async def open_ready():
-        socket, is_accepted = await open_socket()
-        assert is_accepted
-        while not (await receive(socket))["live"]:
+        assert await socket.connect()
+        while not (await socket.receive())["live"]:
             pass
         return socket
 
-    open_ready.raw = open_socket
-    yield open_ready
+    yield open_socket
     for socket in opened:
         await socket.disconnect()
+
+
+def headers(origin="http://localhost"):
+    return [(b"origin", origin.encode()), (b"host", b"localhost")]
 
 
 def session_cookie():
@@ -105,17 +98,13 @@ def session_cookie():
     return f"{name}={client.cookies[name].value}".encode()
 
 
-async def receive(socket):
-    return await socket.receive()
-
-
 async def ask(socket, **request):
     await socket.send(orjson.dumps(request).decode())
 
 
 async def subscribe(socket, *topics):
     await ask(socket, op="subscribe", topics=topics)
-    return [await receive(socket) for _ in topics]
+    return [await socket.receive() for _ in topics]
 
 
 async def publish(publisher, topic, value, **options):
@@ -142,7 +131,7 @@ async def test_updates_follow_the_snapshot_in_order_without_holes(connect, publi
     for value in range(1, 21):
         await publish(publisher, topic, value)
 
-    updates = [await receive(socket) for _ in range(20)]
+    updates = [await socket.receive() for _ in range(20)]
     assert [update["value"] for update in updates] == list(range(1, 21))
     assert [update["seq"] for update in updates] == list(range(2, 22))
     assert {update["type"] for update in updates} == {"update"}
@@ -156,7 +145,7 @@ async def test_a_topic_without_a_message_has_an_empty_snapshot(connect, publishe
         {"topic": topic, "epoch": "", "seq": 0, "type": "snapshot"}
     ]
     await publish(publisher, topic, 1)
-    update = await receive(socket)
+    update = await socket.receive()
     assert (update["type"], update["seq"]) == ("update", 1)
 
 
@@ -164,13 +153,13 @@ async def test_a_second_reader_gets_the_newest_message_as_its_snapshot(connect, 
     first, second = await connect(), await connect()
     await subscribe(first, topic)
     await publish(publisher, topic, 7)
-    await receive(first)
+    await first.receive()
 
     [snapshot] = await subscribe(second, topic)
     await publish(publisher, topic, 8)
 
     assert (snapshot["type"], snapshot["value"]) == ("snapshot", 7)
-    assert (await receive(first))["value"] == (await receive(second))["value"] == 8
+    assert (await first.receive())["value"] == (await second.receive())["value"] == 8
 
 
 async def test_nothing_is_lost_or_doubled_when_one_subscribes_while_messages_flow(
@@ -188,7 +177,7 @@ async def test_nothing_is_lost_or_doubled_when_one_subscribes_while_messages_flo
         [snapshot] = await subscribe(socket, topic)
         seq = snapshot["seq"]
         for _ in range(10):
-            update = await receive(socket)
+            update = await socket.receive()
             # At this pace the hub may merge some; whatever it merged, it says so.
             assert (update["type"], update["seq"] - seq) == ("update", 1) or (
                 update["type"] == "merged" and update["seq"] > seq + 1
@@ -206,7 +195,7 @@ async def test_two_topics_come_over_one_socket(connect, publisher, topic):
 
     await sync_to_async(publisher.publish_many)([Draft(topic, {"v": 1}), Draft(other, {"v": 2})])
 
-    received = [await receive(socket), await receive(socket)]
+    received = [await socket.receive(), await socket.receive()]
     assert {(update["topic"], update["v"]) for update in received} == {(topic, 1), (other, 2)}
 
 
@@ -217,11 +206,11 @@ async def test_nothing_comes_after_unsubscribing(connect, publisher, topic):
 
     await ask(socket, op="unsubscribe", topics=[topic])
     await ask(socket, op="ping")
-    assert (await receive(socket))["type"] == "pong"
+    assert (await socket.receive())["type"] == "pong"
     await publish(publisher, topic, 1)
     await publish(publisher, other, 2)
 
-    assert (await receive(socket))["topic"] == other
+    assert (await socket.receive())["topic"] == other
 
 
 async def test_one_may_subscribe_again_and_gets_another_snapshot(connect, publisher, topic):
@@ -244,7 +233,7 @@ async def test_a_lost_state_begins_a_new_epoch_that_is_told_as_a_snapshot(
     redis.delete(key_of(topic))
     await publish(publisher, topic, 2)
 
-    after = await receive(socket)
+    after = await socket.receive()
     assert (after["type"], after["seq"], after["value"]) == ("snapshot", 1, 2)
     assert after["epoch"] != before["epoch"]
 
@@ -258,21 +247,41 @@ async def test_values_given_up_by_the_publisher_make_a_hole_that_is_told_as_a_sn
 
     await sync_to_async(publisher.publish_many)([Draft(topic, {"value": 5}, skipped=3)])
 
-    after = await receive(socket)
+    after = await socket.receive()
     assert (after["type"], after["seq"], after["value"]) == ("snapshot", 5, 5)
 
 
-async def test_a_stranger_is_accepted_only_to_be_told_4401(connect):
-    socket, is_accepted = await connect.raw(user_logged_in=False)
+@pytest.mark.django_db(transaction=True)
+async def test_a_browser_with_a_session_is_let_in(topic):
+    cookie = await sync_to_async(session_cookie)()
+    socket = Socket(application, headers=[*headers(), (b"cookie", cookie)])
 
-    assert is_accepted
+    assert await socket.connect()
+    while not (await socket.receive())["live"]:
+        pass
+    [snapshot] = await subscribe(socket, topic)
+    assert snapshot["topic"] == topic
+    await socket.disconnect()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_stranger_is_accepted_only_to_be_told_4401():
+    socket = Socket(application, headers=headers())
+
+    assert await socket.connect()
     assert await socket.receive_output(5) == {"type": "websocket.close", "code": 4401}
 
 
-async def test_a_page_of_another_site_is_refused(connect):
-    _, is_accepted = await connect.raw(origin="http://evil.example")
+async def test_a_page_of_another_site_is_refused():
+    socket = Socket(application, headers=headers(origin="http://evil.example"))
 
-    assert not is_accepted
+    assert not await socket.connect()
+
+
+async def test_an_address_without_a_socket_is_refused():
+    socket = Socket(application, headers=headers(), path="/ws/other/")
+
+    assert not await socket.connect()
 
 
 async def test_an_unknown_topic_is_an_error_for_that_topic_alone(connect, topic):
@@ -280,7 +289,7 @@ async def test_an_unknown_topic_is_an_error_for_that_topic_alone(connect, topic)
 
     await ask(socket, op="subscribe", topics=["secrets:1", topic])
 
-    refusal, snapshot = await receive(socket), await receive(socket)
+    refusal, snapshot = await socket.receive(), await socket.receive()
     assert refusal == {
         "type": "error",
         "error": "there is no topic 'secrets:1'",
@@ -308,16 +317,16 @@ async def test_a_bad_message_is_answered_and_the_socket_lives_on(connect, text):
     socket = await connect()
 
     await socket.send(text)
-    assert (await receive(socket))["type"] == "error"
+    assert (await socket.receive())["type"] == "error"
     await ask(socket, op="ping")
-    assert (await receive(socket))["type"] == "pong"
+    assert (await socket.receive())["type"] == "pong"
 
 
 async def test_bytes_are_a_bad_message(connect):
     socket = await connect()
 
     await socket.send(b"{}")
-    assert (await receive(socket))["type"] == "error"
+    assert (await socket.receive())["type"] == "error"
 
 
 async def test_a_socket_follows_a_limited_number_of_topics(connect, topic):
@@ -326,7 +335,7 @@ async def test_a_socket_follows_a_limited_number_of_topics(connect, topic):
 
     await ask(socket, op="subscribe", topics=names)
 
-    answers = [await receive(socket) for _ in names]
+    answers = [await socket.receive() for _ in names]
     [refusal] = [answer for answer in answers if answer["type"] == "error"]
     assert refusal["topic"] == names[-1]
 
@@ -345,7 +354,7 @@ async def test_a_flood_of_messages_closes_the_socket_with_4429(connect):
 async def test_without_sockets_the_hub_lets_go_of_redis(connect, topic):
     socket = await connect()
     await subscribe(socket, topic)
-    hub = hub_module.running_hub()
+    hub = running_hub()
     assert hub.is_running
 
     await socket.disconnect()
