@@ -154,8 +154,8 @@ def assert_equal(stack: Stack, undisturbed: Contents) -> None:
     stored = stack.contents()
     for table, rows in undisturbed.items():
         missing, extra = set(rows) - set(stored[table]), set(stored[table]) - set(rows)
-        assert not missing, f"{table} lacks {sorted(missing)[:5]}"
-        assert not extra, f"{table} has besides {sorted(extra)[:5]}"
+        difference = f"lacks {sorted(missing)[:3]}, has besides {sorted(extra)[:3]}"
+        assert not missing | extra, f"{table} {difference}"
         assert len(stored[table]) == len(rows)
 
 
