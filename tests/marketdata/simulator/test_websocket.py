@@ -270,7 +270,7 @@ def unserved(tmp_path):
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(text=st.text(max_size=40) | (requests | anything).map(json.dumps))
 async def test_whatever_a_client_sends_is_answered_or_refused(unserved, text):
