@@ -121,14 +121,15 @@ def test_collect_refuses_to_run_twice_under_one_name(simulated):
 @pytest.mark.timeout(60)
 @pytest.mark.django_db(transaction=True)
 def test_ctrl_c_drains_and_gives_the_lease_back(simulated, tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "collect", "--symbols", "BTC-USDT,ETH-USDT"],
-        cwd=ROOT,
-        env=environment(simulated, tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    with (tmp_path / "errors.log").open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "collect", "--symbols", "BTC-USDT,ETH-USDT"],
+            cwd=ROOT,
+            env=environment(simulated, tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
     try:
         for line in process.stdout:
             if "trades=" in line and "stored_trades=0" not in line:
@@ -138,7 +139,7 @@ def test_ctrl_c_drains_and_gives_the_lease_back(simulated, tmp_path):
     finally:
         process.kill()
         process.wait()
-    assert process.returncode == 0
+    assert process.returncode == 0, (tmp_path / "errors.log").read_text()
     assert "drained: " in rest
     assert Trade.objects.exists()
     assert Collector.objects.get().lease_owner == ""
