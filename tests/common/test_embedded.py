@@ -366,7 +366,9 @@ def test_a_record_of_engines_that_are_gone_is_not_believed(var):
     (var / "run").mkdir()
     urls = {"DATABASE_URL": f"postgres://postgres@/x?host={var}", "REDIS_URL": "redis://:x@h:1/0"}
     identity = {"pid": os.getpid(), "started": "another boot:1"}
-    record_path(var).write_text(json.dumps({"addresses": urls, "processes": {"postgres": identity}}))
+    record_path(var).write_text(
+        json.dumps({"addresses": urls, "processes": {"postgres": identity}})
+    )
     assert recorded_addresses(var) is None
     # This very process has that number: it must survive.
     stop_recorded(var)

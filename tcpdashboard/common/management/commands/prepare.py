@@ -37,7 +37,8 @@ def _collect_static_files() -> bool:
     wanted = _fingerprint()
     if stamp.exists() and stamp.read_text() == wanted:
         return False
-    call_command("collectstatic", interactive=False, verbosity=0)
+    # Copied afresh, because collectstatic compares times only to the second.
+    call_command("collectstatic", interactive=False, verbosity=0, clear=True)
     stamp.write_text(wanted)
     return True
 
