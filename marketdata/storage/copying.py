@@ -64,13 +64,13 @@ def copy_in(
     statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
         sql.Identifier(table), names
     )
-    cursor.copy_expert(statement, _Pieces(_encoded(layout, number, columns)))
+    _copy(cursor, statement, _Pieces(_encoded(layout, number, columns)))
 
 
 def copy_out(cursor: CursorWrapper, layout: Layout, query: sql.Composable) -> Rows:
     """Return the rows of `query`, whose columns must be those of `layout`, as one array."""
     buffer = BytesIO()
-    cursor.copy_expert(sql.SQL("copy ({}) to stdout (format binary)").format(query), buffer)
+    _copy(cursor, sql.SQL("copy ({}) to stdout (format binary)").format(query), buffer)
     content = buffer.getbuffer()
     number = (len(content) - len(SIGNATURE) - len(TRAILER)) // layout.itemsize
     return np.frombuffer(content, dtype=layout, count=number, offset=len(SIGNATURE))
@@ -85,6 +85,12 @@ def milliseconds(timestamps: NDArray[Any]) -> NDArray[np.int64]:
     """Return PostgreSQL's microseconds as UTC milliseconds, cut off to the whole millisecond."""
     microseconds: NDArray[np.int64] = timestamps.astype(np.int64)
     return microseconds // 1000 + _EPOCH_MS
+
+
+def _copy(cursor: CursorWrapper, statement: sql.Composable, file: object) -> None:
+    # Django does not know COPY of a cursor, and its errors would stay psycopg2's.
+    with cursor.db.wrap_database_errors:
+        cursor.copy_expert(statement, file)
 
 
 class _Pieces:

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from numpy.typing import NDArray
 
 from marketdata.domain.aggregation import resample_all
+from marketdata.domain.quality import check_candles
 from marketdata.domain.records import Candles, Source
 from marketdata.domain.timeframe import DAY_MS, HIGHER_TIMEFRAMES, MINUTE_MS, Timeframe
 from marketdata.models import Instrument, from_ms
@@ -72,9 +73,10 @@ def write_candles(
 
     A transaction holds 34 days at most. `source` is put into every candle when given; `reason`
     is what revisions of closed candles say; `fence` is called first in every transaction and
-    raises when the caller may no longer write. Raises InvalidRecord for candles out of order and
-    IntegrityError for impossible ones.
+    raises when the caller may no longer write. Raises InvalidRecord, before anything is stored,
+    for candles that are out of order or impossible.
     """
+    check_candles(minutes)
     minutes = _completed(minutes, source)
     result = WriteResult()
     for part in _parts(minutes):

@@ -83,7 +83,7 @@ def test_a_day_can_be_searched_and_nonsense_is_explained(page, market):
     assert (
         "1440 candles" in page.get(url(CandleRow), {"q": "2024-01-02", "timeframe__exact": 1}).text
     )
-    assert "expected a day such as" in page.get(url(CandleRow), {"q": "yesterday"}).text
+    assert "Expected a day such as" in page.get(url(CandleRow), {"q": "yesterday"}).text
 
 
 @pytest.mark.parametrize("key", ["1-2", "x-y-z", "1-1-99999999999999999999", "0-1-0"])
