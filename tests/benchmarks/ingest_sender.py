@@ -23,7 +23,6 @@ from websockets.asyncio.server import Response, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
-FIRST_ID = 1_000_000_000
 SLICE_S = 0.02
 
 
@@ -34,6 +33,11 @@ class Tape:
     symbols: tuple[str, ...]
     rate: int
     start_ms: int
+
+    @property
+    def first_id(self) -> int:
+        """The id of trade 0: beyond those of any earlier run, so that none is a duplicate."""
+        return self.start_ms * 100
 
     @property
     def per_symbol_rate(self) -> float:
@@ -47,7 +51,8 @@ class Tape:
         # Before the start there was one trade a second: a reader's first page is enough.
         spacing = np.where(k < 0, 1000.0, 1000 / self.per_symbol_rate)
         times = self.start_ms + np.floor(k * spacing).astype(np.int64)
-        return FIRST_ID + k, times, 600_000 + k * 7919 % 2001 - 1000, k * 104_729 % 99_999_999 + 1
+        prices = 600_000 + k * 7919 % 2001 - 1000
+        return self.first_id + k, times, prices, k * 104_729 % 99_999_999 + 1
 
     def frames(self, first: int, count: int) -> bytes:
         """Return WebSocket frames of trades first..first+count-1 of every symbol, taking turns."""
@@ -57,7 +62,7 @@ class Tape:
         for symbol in self.symbols:
             text = (
                 f'{{"arg":{{"channel":"trades-all","instId":"{symbol}"}},"data":[{{"instId":"{symbol}",'
-                '"tradeId":"IIIIIIIIII","px":"PPPPP.P","sz":"0.SSSSSSSS","side":"XXXX",'
+                '"tradeId":"IIIIIIIIIIIIIII","px":"PPPPP.P","sz":"0.SSSSSSSS","side":"XXXX",'
                 '"source":"0","ts":"TTTTTTTTTTTTT"}]}'
             ).encode()
             # "sell" and "buy" differ in length: the blank that evens them out is legal JSON.
@@ -66,7 +71,7 @@ class Tape:
             frame = np.frombuffer(head + text, dtype=np.uint8)
             rows = np.repeat(frame[np.newaxis, :], count, axis=0)
             offset = len(head)
-            _digits(rows, offset + text.index(b"IIIIIIIIII"), 10, ids)
+            _digits(rows, offset + text.index(b"IIIIIIIIIIIIIII"), 15, ids)
             _digits(rows, offset + text.index(b"PPPPP.P"), 5, prices // 10)
             _digits(rows, offset + text.index(b"PPPPP.P") + 6, 1, prices % 10)
             _digits(rows, offset + text.index(b"SSSSSSSS"), 8, sizes)
@@ -82,7 +87,7 @@ class Tape:
 
     def page(self, symbol: str, after: int | None, limit: int) -> list[dict[str, str]]:
         """Return single matches older than `after`, newest first."""
-        end = (after or self.now_id()) - FIRST_ID
+        end = (after or self.now_id()) - self.first_id
         ids, times, prices, sizes = self.columns(end - limit, limit)
         return [
             {
@@ -100,7 +105,7 @@ class Tape:
 
     def now_id(self) -> int:
         elapsed = max(0.0, time.time() - self.start_ms / 1000)
-        return FIRST_ID + int(elapsed * self.per_symbol_rate)
+        return self.first_id + int(elapsed * self.per_symbol_rate)
 
 
 def _digits(rows: NDArray[np.uint8], at: int, width: int, values: NDArray[np.int64]) -> None:
