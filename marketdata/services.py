@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -32,8 +33,9 @@ def ensure_default_collector(exchange: str) -> Collector:
 def enable_instrument(instrument: Instrument) -> None:
     """Collect `instrument` live and load its history; both begin within seconds.
 
-    An instrument that is enabled already is left as it is.
+    Raises Refused for an exchange that is not collected here.
     """
+    _refuse_other_exchange(instrument.exchange)
     with transaction.atomic():
         collector = instrument.collector or ensure_default_collector(instrument.exchange)
         instrument.is_enabled, instrument.collector = True, collector
@@ -51,7 +53,8 @@ def disable_instrument(instrument: Instrument) -> None:
 
 
 def request_start(collector: Collector) -> None:
-    """Let the collector run from now on."""
+    """Let the collector run from now on. Raises Refused like `enable_instrument`."""
+    _refuse_other_exchange(collector.exchange)
     _ask(collector, desired=Collector.Desired.RUNNING, requested_at=None)
 
 
@@ -61,7 +64,8 @@ def request_stop(collector: Collector) -> None:
 
 
 def request_restart(collector: Collector) -> None:
-    """Let the collector drain and start anew; a stopped one starts."""
+    """Let the collector drain and start anew; a stopped one starts. Raises Refused likewise."""
+    _refuse_other_exchange(collector.exchange)
     _ask(
         collector,
         desired=Collector.Desired.RUNNING,
@@ -121,6 +125,14 @@ def seed_demo(exchange: str) -> list[Instrument]:
         for instrument in instruments:
             enable_instrument(instrument)
     return instruments
+
+
+def _refuse_other_exchange(exchange: str) -> None:
+    if exchange != settings.EXCHANGE:
+        raise Refused(
+            f"{exchange} is not collected here: this installation was started for "
+            f"{settings.EXCHANGE} (TCPD_EXCHANGE)"
+        )
 
 
 def _known(exchange: str, symbols: Sequence[str]) -> dict[str, Instrument]:

@@ -13,7 +13,9 @@ from redis import RedisError
 from marketdata.loading.history import due_histories
 from marketdata.loading.history import load_history as load
 from marketdata.loading.listing import sync_instruments as sync
+from marketdata.publishing import publish_collectors
 from marketdata.supervision.lease import due
+from marketdata.supervision.reporting import collector_states
 from tcpdashboard.celery import app
 
 BROKER_TIMEOUT_S: Final = 1.0
@@ -33,9 +35,10 @@ def collect(collector_id: int) -> str:
 
 @app.task(name="marketdata.sweep_collectors")
 def sweep_collectors() -> None:
-    """Ask for every collector that should run and has no holder."""
+    """Ask for every collector that should run and has no holder; show how all are."""
     for collector_id in due():
         collect.apply_async((collector_id,), expires=EXPIRES_S)
+    publish_collectors(collector_states())
 
 
 @app.task(name="marketdata.load_history")

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketdata import services
+from marketdata.api.conflicts import refusals_as_conflicts
 from marketdata.models import Collector
 from marketdata.serializers.answers import CollectorSerializer
 
@@ -49,5 +50,6 @@ class CollectorViewSet(
 
     def _change(self, change: Callable[[Collector], None]) -> Response:
         collector = self.get_object()
-        change(collector)
+        with refusals_as_conflicts():
+            change(collector)
         return Response(self.get_serializer(collector).data)

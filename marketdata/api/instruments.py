@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketdata import services
+from marketdata.api.conflicts import refusals_as_conflicts
 from marketdata.api.queries import read_query
 from marketdata.models import Instrument
 from marketdata.serializers.answers import InstrumentSerializer
@@ -65,7 +66,8 @@ class InstrumentViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Instrumen
     def enable(self, request: Request, exchange: str, symbol: str) -> Response:
         """Collect the instrument live and load its history; staff only."""
         instrument = self._named(exchange, symbol)
-        services.enable_instrument(instrument)
+        with refusals_as_conflicts():
+            services.enable_instrument(instrument)
         return self._answer(instrument)
 
     @extend_schema(request=None, responses=InstrumentSerializer)

@@ -93,17 +93,19 @@ def release(lease: Lease, report: Report, *, at_once: bool) -> bool:
 def due() -> list[int]:
     """Return the collectors that should run and have no holder, each once per lease length.
 
-    The request is stamped by the statement that finds it, so any number of sweeps may run.
+    The request is stamped by the statement that finds it, so any number of sweeps may run. Those
+    of an exchange that is not collected here (any more) are left alone.
     """
+    values = {"exchange": settings.EXCHANGE, "again": settings.COLLECTOR_LEASE_SECONDS}
     with connection.cursor() as cursor:
-        cursor.execute(_DUE, {"again": settings.COLLECTOR_LEASE_SECONDS})
+        cursor.execute(_DUE, values)
         return [row[0] for row in cursor.fetchall()]
 
 
 _DUE = """
     update marketdata_collector collector
     set requested_at = now(), state = 'starting'
-    where desired = 'running'
+    where exchange = %(exchange)s and desired = 'running'
       and (lease_expires_at is null or lease_expires_at < now())
       and (requested_at is null or requested_at < now() - make_interval(secs => %(again)s))
       and exists (

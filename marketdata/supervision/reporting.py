@@ -1,11 +1,27 @@
-"""Turns a collector's health into what its row says."""
+"""Turns a collector's health into what its row says, and rows into what pages show."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from marketdata.models import Collector
+from marketdata.models import Collector, to_ms
 from marketdata.supervision.lease import Report
+
+
+def collector_states() -> list[dict[str, Any]]:
+    """Return what pages show of every collector; times are UTC milliseconds."""
+    return [
+        {
+            "name": row.name,
+            "exchange": row.exchange,
+            "desired": row.desired,
+            "state": row.state,
+            "heartbeat_ms": None if row.heartbeat_at is None else to_ms(row.heartbeat_at),
+            "exchange_ms": None if row.exchange_time is None else to_ms(row.exchange_time),
+            "last_error": row.last_error,
+        }
+        for row in Collector.objects.all()
+    ]
 
 
 class Reporter:

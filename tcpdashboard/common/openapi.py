@@ -26,4 +26,6 @@ def _refusals(operation: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "403", "Not logged in, or not staff."
     if "path" in places:
         yield "404", "There is none of that name."
+    if not operation["operationId"].endswith(("_list", "_retrieve")):
+        yield "409", "It cannot be done as things stand."
     yield "429", "Too many requests; Retry-After says when to come back."

@@ -16,6 +16,11 @@ from marketdata.supervision.lease import Lease, Report, acquire, due, release, r
 LIVE = Report(Collector.State.LIVE, {"trades": 7}, exchange_ms=1_700_000_000_123)
 
 
+@pytest.fixture(autouse=True)
+def _simulated(settings):
+    settings.EXCHANGE = "okx-sim"
+
+
 @pytest.fixture
 def collector(db):
     row = Collector.objects.create(name="okx-sim", exchange="okx-sim")
@@ -129,7 +134,7 @@ def test_a_due_collector_is_asked_for_once_per_lease_length(collector):
     assert due() == [collector.pk]
 
 
-def test_what_is_held_stopped_or_has_nothing_to_collect_is_not_due(collector):
+def test_what_is_held_stopped_idle_or_of_another_exchange_is_not_due(collector):
     held = Collector.objects.create(name="held", exchange="okx-sim")
     instrument(held, "ETH-USDT")
     acquire(held.pk)
@@ -137,6 +142,8 @@ def test_what_is_held_stopped_or_has_nothing_to_collect_is_not_due(collector):
     instrument(stopped, "SOL-USDT")
     idle = Collector.objects.create(name="idle", exchange="okx-sim")
     instrument(idle, "XRP-USDT", is_enabled=False)
+    other = Collector.objects.create(name="other", exchange="okx")
+    instrument(other, "LTC-USDT")
     assert due() == [collector.pk]
 
 

@@ -14,6 +14,11 @@ from tcpdashboard.schedules import TASK_ROUTES, beat_schedule
 from tests.marketdata.api.conftest import make_instrument
 
 
+@pytest.fixture(autouse=True)
+def _simulated(settings):
+    settings.EXCHANGE = "okx-sim"
+
+
 def test_everything_on_the_clock_is_a_task_that_exists_and_expires():
     app.loader.import_default_modules()
     for entry in beat_schedule(2).values():
@@ -47,8 +52,7 @@ def test_a_sweep_asks_once_for_a_collector_that_nobody_runs(queues):
 
 
 @pytest.mark.django_db
-def test_a_sweep_asks_for_every_history_that_is_missing(queues, settings):
-    settings.EXCHANGE = "okx-sim"
+def test_a_sweep_asks_for_every_history_that_is_missing(queues):
     make_instrument("BTC-USDT", is_enabled=True)
     make_instrument("ETH-USDT", is_enabled=True)
     make_instrument("SOL-USDT")

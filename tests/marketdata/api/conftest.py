@@ -18,7 +18,9 @@ START_MS = 1_763_769_600_000  # 2025-11-22T00:00:00Z
 
 
 @pytest.fixture(autouse=True)
-def _no_requests_counted_yet():
+def _fresh(settings):
+    """Collect the simulated exchange here; no request was counted yet."""
+    settings.EXCHANGE = "okx-sim"
     cache.clear()
 
 

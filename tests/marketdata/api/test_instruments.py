@@ -93,3 +93,12 @@ def test_an_unknown_instrument_is_not_found(staff, db):
 
 def test_reading_is_the_only_thing_a_get_can_do(staff, btc):
     assert staff.get(f"{BTC}enable/").status_code == 405
+
+
+def test_an_instrument_of_an_exchange_that_is_not_collected_here_is_a_conflict(staff, db):
+    make_instrument("BTC-USDT", exchange="okx")
+    answer = staff.post(f"{URL}okx/BTC-USDT/enable/")
+    assert answer.status_code == 409
+    assert answer.json()["detail"] == (
+        "okx is not collected here: this installation was started for okx-sim (TCPD_EXCHANGE)"
+    )
