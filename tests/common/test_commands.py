@@ -1,6 +1,7 @@
 """The commands that make an installation ready and serve it."""
 
 import http.client
+import json
 import os
 import socket
 import subprocess
@@ -130,3 +131,31 @@ def test_the_web_process_serves_on_a_socket_it_was_handed_and_ends_on_sigterm():
         finally:
             web.kill()
             web.communicate()
+
+
+@pytest.mark.slow
+def test_gunicorn_serves_and_logs_as_every_process_does():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = probe.getsockname()
+    web = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py"),
+            *("--bind", f"127.0.0.1:{address[1]}", "--workers", "1"),
+            "tcpdashboard.wsgi:application",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=ROOT,
+        env={**os.environ, "TCPD_LOG_DIR": "", "TCPD_LOG_FORMAT": "json", "TCPD_PROCESS": "web"},
+    )
+    try:
+        assert wait_until(lambda: web_answers(address, "/health/live"), 20)
+        web.terminate()
+        output, _ = web.communicate(timeout=15)
+    finally:
+        web.kill()
+        web.wait()
+    lines = [json.loads(line) for line in output.decode().splitlines()]
+    assert {line["process"] for line in lines} == {"web"}
+    assert any(line["event"].startswith("Listening at") for line in lines)
