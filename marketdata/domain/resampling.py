@@ -28,8 +28,9 @@ from marketdata.domain.records import (
 from marketdata.domain.timeframe import HIGHER_TIMEFRAMES, Timeframe
 
 _EXACT: Final = 2**53
-# The finest step of the inexact sum: a day of fractions in these units still fits an int64.
-_FRACTION_DECIMALS: Final = 15
+# The step of fractions in sums of floats: every float64 from 1 up is a multiple of it, and the
+# fractions of a day's minutes still fit an int64 together.
+_STEPS: Final = 2.0**52
 _NO_ID: Final = np.iinfo(np.int64).max
 
 
@@ -106,7 +107,7 @@ class _Resampler:
 
 
 class _QuoteSums:
-    """Sums of quote volumes: exact where the minutes are exact decimals, else to 1e-15 of one.
+    """Sums of quote volumes: of the decimals where the minutes are such, otherwise of the floats.
 
     A quote volume may have more digits than a float64 holds; its minute is then only the nearest
     float. Whole and fractional parts are added as integers, so that the result depends on the
@@ -114,7 +115,7 @@ class _QuoteSums:
     """
 
     def __init__(self, values: Floats, decimals: int) -> None:
-        self._decimals = min(decimals, _FRACTION_DECIMALS)
+        self._decimals = decimals
         power = 10.0**self._decimals
         scaled = np.rint(values * power)
         self._is_exact = (scaled / power == values) & (scaled < _EXACT)
@@ -122,7 +123,7 @@ class _QuoteSums:
         self._has_rest = not bool(self._is_exact.all())
         if self._has_rest:
             whole = np.floor(values)
-            fraction = (values - whole) * 10.0**_FRACTION_DECIMALS
+            fraction = (values - whole) * _STEPS
             self._whole = whole.astype(np.int64)
             self._fraction = np.rint(fraction).astype(np.int64)
 
@@ -131,6 +132,6 @@ class _QuoteSums:
         if not self._has_rest:
             return exact
         whole = np.add.reduceat(self._whole, starts).astype(np.float64)
-        fraction = np.add.reduceat(self._fraction, starts) / 10.0**_FRACTION_DECIMALS
+        fraction = np.add.reduceat(self._fraction, starts) / _STEPS
         is_exact = np.logical_and.reduceat(self._is_exact, starts)
         return np.where(is_exact, exact, whole + fraction)

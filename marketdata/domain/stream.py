@@ -142,7 +142,7 @@ class InstrumentStream:
         """Close what ended 5 s before `exchange_ms`, if no trade of it can have been missed."""
         self._advance(exchange_ms)
         builder = self._builder
-        is_sure = self._is_connected and self._is_proven and not self._sequence.waiting
+        is_sure = self._is_proven and not self._sequence.waiting
         if not is_sure or builder.closed_through_ms is None:
             return NOTHING
         end_ms = Timeframe.M1.open_time(exchange_ms - self._close_after_ms)

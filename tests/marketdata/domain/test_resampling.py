@@ -142,6 +142,13 @@ def test_volumes_that_are_no_short_decimals_are_added_without_drift():
     assert hour["quote_volume"] == pytest.approx(float(exact), rel=1e-14)
 
 
+def test_a_window_of_exact_quote_volumes_is_exact_whatever_stands_beside_it():
+    ones = minutes(*[(f"10:{n:02d}:00", 1, 1, 1, 1, 1) for n in range(6)])
+    ones["quote_volume"] = [113104.0, 780028.1, 324603.3, 198539.8, 662321.9, 10 / 3]
+
+    assert resample(ones, Timeframe.M5, BTC)["quote_volume"].tolist() == [2078597.1, 10 / 3]
+
+
 def test_no_minutes_make_no_candles():
     assert len(resample(empty_candles(), Timeframe.H1, BTC)) == 0
     assert {len(candles) for candles in resample_all(empty_candles(), BTC).values()} == {0}

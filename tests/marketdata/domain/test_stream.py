@@ -289,6 +289,17 @@ def test_two_holes_are_repaired_in_any_order():
     assert ids(two) == [11, 12, 13, 14]
 
 
+def test_a_hole_lies_between_the_times_of_the_trades_on_both_sides():
+    stream = live_at(10, "10:00:59")
+    stream.live(trades((12, "10:01:02", 102.0, 1.0)))
+    stream.live(trades((13, "10:01:03", 103.0, 1.0)))
+
+    (hole,) = stream.live(trades((16, "10:01:06", 106.0, 1.0))).opened
+
+    assert (hole.first_id, hole.last_id) == (14, 15)
+    assert (hole.after_ms, hole.before_ms) == (at("10:01:03"), at("10:01:06"))
+
+
 def test_a_hole_given_up_hands_its_minutes_on_as_incomplete():
     stream = live_at(10, "10:00:59")
     stream.live(trades((11, "10:01:10", 101.0, 1.0)))
@@ -550,6 +561,17 @@ def test_a_restart_closes_every_minute_left_open():
         (at("10:02:00"), 101.0, 0.0, FLAT, 1),
         (at("10:03:00"), 103.0, 1.0, TRADES, 1),
     ]
+
+
+def test_a_late_trade_of_a_minute_that_a_restart_left_open_rebuilds_it():
+    stored = trades((9, "10:01:20", 101.0, 1.0), (10, "10:03:20", 103.0, 1.0))
+    resume = Resume(10, at("10:03:20"), 99.0, at("10:00:00"), stored)
+    stream = InstrumentStream(BTC, resume, at("10:03:50"))
+
+    emission = stream.live(trades((11, "10:01:30", 50.0, 1.0)))
+
+    assert emission.minutes["open_time_ms"].tolist() == [at("10:01:00"), at("10:02:00")]
+    assert emission.rebuild == (at("10:01:00"),)
 
 
 def test_trades_found_from_before_the_start_only_tell_the_price():
