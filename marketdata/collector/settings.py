@@ -40,8 +40,9 @@ class CollectorSettings:
     max_hole_trades: int = 30_000
     repairs_at_once: int = 4
     give_up_exchange_ms: int = 30_000
-    # A repair that still finds trades is not given up: at a start it may take a minute.
-    give_up_quiet_s: float = 5.0
+    # A repair that still finds trades is not given up: at a start it may take a minute. Longer
+    # than the pauses between the stale answers that paging.py waits out for one page, 8 s.
+    give_up_quiet_s: float = 10.0
     # A repair that has not moved for so long is left to the gap's own repair later.
     repair_patience_s: float = 600.0
     warn_every_s: float = 60.0
