@@ -17,20 +17,6 @@ class HoleCause(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Resume:
-    """Where the store stands for one instrument; all None and empty at the very first start.
-
-    `open_trades` are the stored trades of minutes that are not closed yet.
-    """
-
-    last_trade_id: int | None = None
-    last_trade_ms: int | None = None
-    last_close: float | None = None
-    last_closed_open_ms: int | None = None
-    open_trades: Trades = field(default_factory=empty_trades)
-
-
-@dataclass(frozen=True, slots=True)
 class Hole:
     """Trades that are missing: ids first_id to last_id, both included.
 
@@ -48,6 +34,22 @@ class Hole:
     after_ms: int
     before_ms: int
     cause: HoleCause
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where the store stands for one instrument; all None and empty at the very first start.
+
+    `open_trades` are the stored trades of minutes that are not closed yet; `given_up` are the holes
+    before the last trade that may still lack trades of these minutes, which are incomplete then.
+    """
+
+    last_trade_id: int | None = None
+    last_trade_ms: int | None = None
+    last_close: float | None = None
+    last_closed_open_ms: int | None = None
+    open_trades: Trades = field(default_factory=empty_trades)
+    given_up: tuple[Hole, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

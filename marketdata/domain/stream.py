@@ -190,6 +190,10 @@ class InstrumentStream:
         builder.closed_through_ms = resume.last_closed_open_ms
         builder.last_close = resume.last_close
         builder.reopen(resume.open_trades)
+        for hole in resume.given_up:
+            first_id = hole.first_id or 0
+            self._voids.add(Void(hole, first_id, hole.last_id, hole.after_ms, hole.before_ms))
+        self._voids.fill(resume.open_trades)
         if builder.closed_through_ms is None and resume.last_trade_ms is not None:
             builder.closed_through_ms = Timeframe.M1.open_time(resume.last_trade_ms)
 

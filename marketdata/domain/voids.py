@@ -48,7 +48,12 @@ class Voids:
         """Return those of `trades` that had been given up, in order, and the holes now whole."""
         if not self._voids:
             return trades[:0], ()
-        rows = trades[np.argsort(trades["trade_id"], kind="stable")]
+        is_wanted = np.zeros(len(trades), dtype=bool)
+        for void in self._voids:
+            ids = trades["trade_id"]
+            is_wanted |= (ids >= void.first_id) & (ids <= void.last_id)
+        rows = trades[is_wanted]
+        rows = rows[np.argsort(rows["trade_id"], kind="stable")]
         before = {void.hole for void in self._voids}
         chosen = [row for row in range(len(rows)) if self._fill_row(rows[row])]
         left = {void.hole for void in self._voids}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from marketdata.domain.errors import BufferFull
-from marketdata.domain.events import Emission, HoleCause, Resume
+from marketdata.domain.events import Emission, Hole, HoleCause, Resume
 from marketdata.domain.records import Opening, Source, Trades, empty_trades
 from marketdata.domain.stream import InstrumentStream
 from tests.marketdata.domain.builders import BTC, SWAP, at, table, trades
@@ -572,6 +572,39 @@ def test_a_late_trade_of_a_minute_that_a_restart_left_open_rebuilds_it():
 
     assert emission.minutes["open_time_ms"].tolist() == [at("10:01:00"), at("10:02:00")]
     assert emission.rebuild == (at("10:01:00"),)
+
+
+def test_a_restart_knows_what_was_given_up_in_the_minute_left_open():
+    stored = trades((8, "10:01:20", 101.0, 1.0), (10, "10:01:30", 102.0, 1.0))
+    hole = Hole(7, 9, at("10:00:59"), at("10:01:30"), HoleCause.LOSS)
+    resume = Resume(10, at("10:01:30"), 99.0, at("10:00:00"), stored, (hole,))
+    stream = InstrumentStream(BTC, resume, at("10:01:50"))
+    assert stream.forming is not None
+    assert stream.forming["minutes"] == 0
+
+    known = stream.live(trades((7, "10:01:10", 50.0, 1.0), (8, "10:01:20", 101.0, 1.0)))
+    found = stream.live(trades((9, "10:01:25", 70.0, 1.0), (10, "10:01:30", 102.0, 1.0)))
+    closing = stream.live(trades((11, "10:02:00", 104.0, 1.0)))
+
+    assert (ids(known), known.repaired) == ([7], ())
+    assert (ids(found), found.repaired) == ([9], (hole,))
+    names = ("open", "low", "close", "volume", "minutes")
+    assert table(closing.minutes, *names) == [(50.0, 50.0, 102.0, 4.0, 1)]
+
+
+def test_a_restart_flags_the_minute_whose_given_up_trades_were_not_found():
+    hole = Hole(7, 9, at("10:00:59"), at("10:01:30"), HoleCause.LOSS)
+    stored = trades((10, "10:01:30", 102.0, 1.0))
+    resume = Resume(10, at("10:01:30"), 99.0, at("10:00:00"), stored, (hole,))
+
+    emission = InstrumentStream(BTC, resume, at("10:01:50")).live(
+        trades((11, "10:02:00", 104.0, 1.0), (12, "10:03:00", 104.0, 1.0))
+    )
+
+    assert closed(emission) == [
+        (at("10:01:00"), 102.0, 1.0, TRADES, 0),
+        (at("10:02:00"), 104.0, 1.0, TRADES, 1),
+    ]
 
 
 def test_trades_found_from_before_the_start_only_tell_the_price():
