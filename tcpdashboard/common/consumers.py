@@ -8,6 +8,7 @@ would cost one more task per socket and a thread switch per message. It needs `w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -116,13 +117,11 @@ class StreamSocket:
             self._ending = asyncio.create_task(self._end(code))
 
     async def _end(self, code: int) -> None:
-        """Say why, if the browser still reads; then cut the line, for it may never read again."""
+        """Say why, should the browser read again soon; then cut the line, for it may never."""
         await self._hub.detach(self._connection)
-        try:
-            async with asyncio.timeout(LAST_WORD_S):
-                await self._wire.send({"type": "websocket.close", "code": code})
-        except (TimeoutError, OSError, RuntimeError):
-            self._wire.abort()
+        asyncio.get_running_loop().call_later(LAST_WORD_S, self._wire.abort)
+        with contextlib.suppress(OSError, RuntimeError):
+            await self._wire.send({"type": "websocket.close", "code": code})
 
 
 class BadRequest(Exception):
