@@ -64,7 +64,7 @@ def copy_in(
     statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
         sql.Identifier(table), names
     )
-    _copy(cursor, statement, _Pieces(_encoded(layout, number, columns)))
+    _copy(cursor, statement, _Pieces(encoded(layout, number, columns)))
 
 
 def copy_out(cursor: CursorWrapper, layout: Layout, query: sql.Composable) -> Rows:
@@ -74,6 +74,27 @@ def copy_out(cursor: CursorWrapper, layout: Layout, query: sql.Composable) -> Ro
     content = buffer.getbuffer()
     number = (len(content) - len(SIGNATURE) - len(TRAILER)) // layout.itemsize
     return np.frombuffer(content, dtype=layout, count=number, offset=len(SIGNATURE))
+
+
+def encoded(layout: Layout, number: int, columns: Columns) -> Iterator[bytes]:
+    """Yield the COPY stream in blocks; the same block of rows is filled again and again."""
+    block = np.zeros(min(number, _BLOCK_ROWS), dtype=layout)
+    block["fields"] = len(column_names(layout))
+    arrays: list[tuple[str, NDArray[Any]]] = []
+    for name in column_names(layout):
+        value = columns[name]
+        block[_length_of(name)] = layout[name].itemsize
+        if isinstance(value, np.ndarray):
+            arrays.append((name, value))
+        else:
+            block[name] = value
+    yield SIGNATURE
+    for start in range(0, number, _BLOCK_ROWS):
+        rows = block[: number - start]
+        for name, values in arrays:
+            rows[name] = values[start : start + _BLOCK_ROWS]
+        yield rows.tobytes()
+    yield TRAILER
 
 
 def timestamps(time_ms: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -101,27 +122,6 @@ class _Pieces:
 
     def read(self, _size: int = -1) -> bytes:
         return next(self._pieces, b"")
-
-
-def _encoded(layout: Layout, number: int, columns: Columns) -> Iterator[bytes]:
-    """Yield the COPY stream; one block of rows is filled again and again."""
-    block = np.zeros(min(number, _BLOCK_ROWS), dtype=layout)
-    block["fields"] = len(column_names(layout))
-    arrays: list[tuple[str, NDArray[Any]]] = []
-    for name in column_names(layout):
-        value = columns[name]
-        block[_length_of(name)] = layout[name].itemsize
-        if isinstance(value, np.ndarray):
-            arrays.append((name, value))
-        else:
-            block[name] = value
-    yield SIGNATURE
-    for start in range(0, number, _BLOCK_ROWS):
-        rows = block[: number - start]
-        for name, values in arrays:
-            rows[name] = values[start : start + _BLOCK_ROWS]
-        yield rows.tobytes()
-    yield TRAILER
 
 
 def _length_of(name: str) -> str:

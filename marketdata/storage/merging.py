@@ -57,13 +57,13 @@ def merge(stored: Candles, incoming: Candles, replaces: Rule) -> Merged:
     if np.any(np.diff(incoming["open_time_ms"]) <= 0):
         raise InvalidRecord("candles must be in strict order of open time")
     place = np.searchsorted(stored["open_time_ms"], incoming["open_time_ms"])
-    is_known = _are_at(stored, incoming, place)
+    is_known = are_among(incoming["open_time_ms"], stored["open_time_ms"])
     known = np.flatnonzero(is_known)
     if not len(known):
         return _inserted(stored, incoming, place)
-    won = known[replaces(stored[place[known]], incoming[known])]
-    after, before = stored.copy(), stored[place[won]]
-    after[place[won]] = _next_revisions(before, incoming[won])
+    won = known[replaces(_at(stored, place[known]), _at(incoming, known))]
+    after, before = stored.copy(), _at(stored, place[won])
+    after[place[won]] = _next_revisions(before, _at(incoming, won))
     inserted, changed = np.zeros(len(stored), dtype=bool), np.zeros(len(stored), dtype=bool)
     changed[place[won]] = True
     if len(known) == len(incoming):
@@ -77,18 +77,27 @@ def merge(stored: Candles, incoming: Candles, replaces: Rule) -> Merged:
     )
 
 
+def are_among(times: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which of `times` are among `others`; both rise strictly."""
+    if not len(others):
+        return np.zeros(len(times), dtype=bool)
+    place = np.searchsorted(others, times)
+    found: NDArray[np.bool_] = others[np.minimum(place, len(others) - 1)] == times
+    return found
+
+
 def _inserted(stored: Candles, incoming: Candles, place: NDArray[np.intp]) -> Merged:
     is_new = np.insert(np.zeros(len(stored), dtype=bool), place, True)
     after = np.insert(stored, place, incoming) if len(stored) else incoming
     return Merged(after, is_new, np.zeros(len(after), dtype=bool), stored[:0])
 
 
-def _are_at(stored: Candles, incoming: Candles, place: NDArray[np.intp]) -> NDArray[np.bool_]:
-    if not len(stored):
-        return np.zeros(len(incoming), dtype=bool)
-    there = stored["open_time_ms"][np.minimum(place, len(stored) - 1)]
-    found: NDArray[np.bool_] = there == incoming["open_time_ms"]
-    return found
+def _at(candles: Candles, rows: NDArray[np.intp]) -> Candles:
+    # Rows that follow each other, the case of a long rewrite, need no copy.
+    if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
+        return candles[rows[0] : rows[-1] + 1]
+    chosen: Candles = candles[rows]
+    return chosen
 
 
 def differs(stored: Candles, incoming: Candles) -> NDArray[np.bool_]:

@@ -24,7 +24,7 @@ from marketdata.storage.copying import copy_in
 from marketdata.storage.days import bump_days
 from marketdata.storage.flats import stale_flats
 from marketdata.storage.locks import lock_instrument
-from marketdata.storage.merging import Merged, Rule, better_minutes, differs, merge
+from marketdata.storage.merging import Merged, Rule, are_among, better_minutes, differs, merge
 from marketdata.storage.revisions import record_changes, record_late
 from marketdata.storage.rows import CANDLE_WRITE, candle_columns
 
@@ -122,17 +122,18 @@ def store_minutes(
 def _closed_windows(minutes: Candles, bounds: Bounds) -> Windows:
     """Return the open times of the windows that `minutes` touch or complete, by timeframe."""
     open_times = minutes["open_time_ms"]
-    newest_ms = open_times[-1]
-    if bounds.newest_ms is not None and bounds.newest_ms > newest_ms:
-        newest_ms = bounds.newest_ms
-    elif bounds.newest_ms is not None:
-        # The window of the newest minute may have been open until now.
-        open_times = np.append(open_times, bounds.newest_ms)
-    end_ms = newest_ms + MINUTE_MS
+    newest_ms = int(open_times[-1])
+    if bounds.newest_ms is not None:
+        newest_ms = max(newest_ms, bounds.newest_ms)
     windows: Windows = {}
     for timeframe in HIGHER_TIMEFRAMES:
         opens = _distinct(open_times // timeframe.ms) * timeframe.ms
-        windows[timeframe] = opens[opens + timeframe.ms <= end_ms]
+        if bounds.newest_ms is not None:
+            waiting_ms = timeframe.open_time(bounds.newest_ms)
+            # The window of the newest minute was still open, unless that minute was its last.
+            if waiting_ms + timeframe.ms > bounds.newest_ms + MINUTE_MS:
+                opens = np.union1d(opens, waiting_ms)
+        windows[timeframe] = opens[opens + timeframe.ms <= newest_ms + MINUTE_MS]
     return windows
 
 
@@ -165,7 +166,7 @@ def _store_higher(
         return []
     written = []
     for timeframe, candles in resample_all(minutes, instrument.spec).items():
-        candles = candles[np.isin(candles["open_time_ms"], windows[timeframe])]
+        candles = _where(candles, are_among(candles["open_time_ms"], windows[timeframe]))
         if len(candles):
             start_ms, end_ms = int(candles["open_time_ms"][0]), int(candles["open_time_ms"][-1]) + 1
             stored = select_candles(cursor, instrument.pk, timeframe, start_ms, end_ms)
