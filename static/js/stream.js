@@ -56,11 +56,9 @@ export class Stream extends EventTarget {
       entry = new Topic(topic);
       this.#topics.set(topic, entry);
       this.#send("subscribe", [topic]);
-    } else if (entry.latest?.seq > 0) {
-      handler(entry.latest, { kind: "snapshot", isResync: false });
     }
     const own = (message, info) => handler(message, info);
-    entry.handlers.add(own);
+    entry.add(own);
     if (this.#state === "idle") this.#connect();
     return () => this.#unsubscribe(entry, own);
   }
@@ -209,6 +207,15 @@ class Topic {
     this.owesResync = false; // messages were missed and no handler has been told yet
   }
 
+  /** Add a handler; it gets what is known already, as soon as the caller is done. */
+  add(handler) {
+    this.handlers.add(handler);
+    if (!(this.latest?.seq > 0)) return;
+    queueMicrotask(() => {
+      if (this.handlers.has(handler)) call(handler, this.latest, "snapshot", false);
+    });
+  }
+
   /** "take" the message, "skip" it, or a "gap": messages before it are missing. */
   judge(message) {
     if (message.type === "snapshot") return "take";
@@ -234,13 +241,16 @@ class Topic {
     const isResync = this.owesResync;
     this.owesResync = false;
     this.heardAt = performance.now();
-    for (const handler of this.handlers) {
-      try {
-        handler(message, { kind: message.type, isResync });
-      } catch (error) {
-        window.reportError(error);
-      }
-    }
+    for (const handler of this.handlers) call(handler, message, message.type, isResync);
+  }
+}
+
+/** Call a handler; when it fails the error is reported and the others go on. */
+function call(handler, message, kind, isResync) {
+  try {
+    handler(message, { kind, isResync });
+  } catch (error) {
+    window.reportError(error);
   }
 }
 
