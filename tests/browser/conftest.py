@@ -1,0 +1,227 @@
+"""A real server on the test database, and a real browser that forgives no error."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.utils import timezone
+
+from marketdata.domain.timeframe import MINUTE_MS, Timeframe
+from marketdata.models import Collector
+from marketdata.publishing import candles_topic, tickers_topic
+from marketdata.storage import write_candles
+from tcpdashboard.common.realtime import TopicPublisher
+from tests.marketdata.web.conftest import make_instrument, wandering_minutes
+
+EXCHANGE = "okx-sim"
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+DAYS = 31
+NAME, PASSWORD = "ann", "a long password"
+# Minutes that are missing, counted from the end of history.
+HOLE = (300, 240)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A running server and the end of the history it shows."""
+
+    url: str
+    end_ms: int
+    publisher: TopicPublisher
+
+    def publish_candle(self, symbol, timeframe, open_ms, prices, *, closed=False):
+        """Publish a candle as a collector does; `prices` are open, high, low and close."""
+        candle = [open_ms, *prices, 1.5, int(closed)]
+        payload = {"candle": candle, "exchange_ms": open_ms + 1000}
+        self.publisher.publish(
+            candles_topic(EXCHANGE, symbol, Timeframe(timeframe)), payload, closed
+        )
+
+    def publish_ticker(self, symbol, last):
+        """Publish the last state of one instrument."""
+        ticker = {
+            "last": last,
+            "change_24h": 0.0123,
+            "volume_24h_quote": 7_654_321.0,
+            "bid": last,
+            "ask": last,
+            "time_ms": self.end_ms + 1000,
+        }
+        self.publisher.publish(tickers_topic(EXCHANGE), {"tickers": {symbol: ticker}})
+
+
+@pytest.fixture(scope="session")
+def static_files(tmp_path_factory):
+    """A var folder with the static files as production serves them: hashed and compressed."""
+    folder = tmp_path_factory.mktemp("var")
+    run_manage(folder, "collectstatic", "--noinput", "--verbosity=0")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def database(django_test_environment, django_db_blocker):
+    """A database that the server and no other test uses, because what is in it is committed."""
+    outer, names = connection.settings_dict["NAME"], connection.settings_dict["TEST"]
+    with django_db_blocker.unblock():
+        inner, names["NAME"] = names["NAME"], f"test_browser_{os.getpid()}"
+        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+        names["NAME"] = inner
+        yield
+        connection.creation.destroy_test_db(outer, verbosity=0)
+
+
+@pytest.fixture(scope="module")
+def history(database, django_db_blocker):
+    """A month of minutes of two instruments, and somebody who may look at them."""
+    with django_db_blocker.unblock():
+        get_user_model().objects.create_user(NAME, password=PASSWORD, is_staff=True)
+        collector = Collector.objects.create(
+            name=EXCHANGE, exchange=EXCHANGE, state="live", heartbeat_at=timezone.now()
+        )
+        minutes = wandering_minutes(DAYS * 1440)
+        kept = np.delete(minutes, range(len(minutes) - HOLE[0], len(minutes) - HOLE[1]))
+        for symbol in ("BTC-USDT", "ETH-USDT"):
+            instrument = make_instrument(symbol, is_enabled=True, collector=collector)
+            write_candles(instrument, kept, reason="test")
+        make_instrument("ADA-USDT", is_enabled=True)
+        connection.close()
+    return int(minutes["open_time_ms"][-1]) + MINUTE_MS
+
+
+@pytest.fixture(scope="module")
+def site(history, static_files):
+    """The site, served by a process of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = (static_files / "server.log").open("wb")
+    server = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "uvicorn", "tcpdashboard.asgi:application"),
+            *(f"--port={port}", "--lifespan=off", "--log-level=warning"),
+        ],
+        env=environment(static_files),
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    publisher = TopicPublisher(settings.REDIS_URL)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/login/", server)
+        yield Site(f"http://127.0.0.1:{port}", history, publisher)
+    finally:
+        publisher.close()
+        server.terminate()
+        server.wait(20)
+        log.close()
+
+
+@pytest.fixture(scope="module")
+def browser(site):
+    """A browser; after `site`, because Django's database refuses to work beside its event loop."""
+    playwright_api = pytest.importorskip("playwright.sync_api")
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"the browser tests need Chromium at {CHROMIUM}; see the README")
+    with playwright_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser, site):
+    """Return a function that opens a logged-in page of a given size.
+
+    Whatever a page complains about in its console, scripts that fail and breaches of the content
+    policy among it, fails the test, unless the test adds it to `page.expected`.
+    """
+    contexts, problems, expected = [], [], []
+
+    def opened(width=1440, height=900, logged_in=True, **options):
+        context = browser.new_context(
+            base_url=site.url, viewport={"width": width, "height": height}, **options
+        )
+        context.set_default_timeout(30_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.expected = expected
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: note(message, problems))
+        page.on("request", lambda request: foreign(request, site.url, problems))
+        if logged_in:
+            log_in(page)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert [text for text in problems if not any(re.search(each, text) for each in expected)] == []
+
+
+def note(message, problems):
+    if message.type in ("error", "warning"):
+        problems.append(message.text)
+
+
+def foreign(request, url, problems):
+    """No asset comes from another host."""
+    if not request.url.startswith((url, "data:", "blob:", url.replace("http", "ws"))):
+        problems.append(f"asked for {request.url}")
+
+
+def log_in(page):
+    page.goto("/login/")
+    page.fill("#id_username", NAME)
+    page.fill("#id_password", PASSWORD)
+    page.click("button[type=submit]")
+    page.wait_for_url("**/markets/")
+
+
+def environment(var_folder):
+    database = urlsplit(os.environ["DATABASE_URL"])
+    return {
+        **os.environ,
+        "DATABASE_URL": database._replace(path=f"/{connection.settings_dict['NAME']}").geturl(),
+        "TCPD_VAR": str(var_folder),
+        "TCPD_EXCHANGE": EXCHANGE,
+    }
+
+
+def run_manage(var_folder, *arguments):
+    manage = settings.BASE_DIR / "manage.py"
+    subprocess.run(
+        [sys.executable, manage, *arguments], env=environment(var_folder), check=True, timeout=120
+    )
+
+
+def wait_for(url, server):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert server.poll() is None, "the server ended"
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"{url} does not answer")
