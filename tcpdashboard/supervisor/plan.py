@@ -84,7 +84,7 @@ class Plan:
     def _web(self) -> Program:
         return Program(
             name="web",
-            needs=GROUND,
+            needs=("prepare", "probe"),
             command=self._manage("serve", "--fd", str(self.listener_fd)),
             env=self._env("web"),
             is_ready=lambda: web_answers(self.address, LIVE_PATH),
@@ -109,7 +109,9 @@ class Plan:
 
     def _celery(self, name: str, *arguments: str) -> Program:
         command = [sys.executable, "-m", "celery", "-A", "tcpdashboard", "-q", *arguments]
-        return Program(name=name, needs=GROUND, command=lambda: command, env=self._env(name))
+        # After the web process, which a person waits for and which needs the processor now.
+        needs = (*GROUND, "web")
+        return Program(name=name, needs=needs, command=lambda: command, env=self._env(name))
 
     def _manage(self, *arguments: str) -> Callable[[], list[str]]:
         return lambda: [sys.executable, str(self.base_dir / "manage.py"), *arguments]

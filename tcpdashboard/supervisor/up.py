@@ -61,18 +61,20 @@ def _run(options: Options, listener: socket.socket, started: float) -> int:
     names = [program.name for program in programs]
     file = log_file(env.LOG_DIR, file_mb=env.LOG_FILE_MB, files=env.LOG_FILES, days=env.LOG_DAYS)
     console = Console(names, file)
-    is_new = not _password_file().exists()
+    is_first = not (env.VAR_DIR / "static").exists()
+    had_password = _password_file().exists()
 
     def announce() -> None:
         console.announce(f"ready after {time.monotonic() - started:.1f} s: {_url(plan.address)}")
-        _tell_login(console, is_new=is_new)
+        _tell_login(console, show=not had_password)
         console.announce(f"{plan.source.described()}; Ctrl-C stops everything")
 
     return Supervisor(
         programs,
         base_dir=env.BASE_DIR,
         console=console,
-        ready_with=tuple(name for name in names if name in {"web", "seed_demo"}),
+        # The first time there is nothing to look at without the seed.
+        ready_with=tuple({"web", *(["seed_demo"] if is_first else [])} & set(names)),
         on_ready=announce,
         on_change=lambda pids: _record(plan, pids),
     ).run()
@@ -87,16 +89,16 @@ def _record(plan: Plan, pids: dict[str, int]) -> None:
         record_path(plan.var_dir).unlink(missing_ok=True)
 
 
-def _tell_login(console: Console, *, is_new: bool) -> None:
+def _tell_login(console: Console, *, show: bool) -> None:
     kept = _password_file()
     if not kept.exists():
         whose = f"of {ADMIN_PASSWORD}" if os.environ.get(ADMIN_PASSWORD) else "you chose"
         console.announce(f"log in as admin with the password {whose}")
-    elif is_new:
+    elif show:
         secret = kept.read_text().strip()
         console.announce(f"log in as admin, password {secret} (kept in {kept})", is_secret=True)
     else:
-        console.announce(f"log in as admin; the password is in {kept}")
+        console.announce(f"log in as admin; the password that was made is in {kept}")
 
 
 def _password_file() -> Path:
