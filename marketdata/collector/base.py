@@ -60,7 +60,7 @@ class BaseCollector(ABC):
             lambda lane: self._catchup.verify(lane),
         )
         self._history = history
-        self._catchup = CatchUp(history, sink, self.pipeline, self.settings)
+        self._catchup = CatchUp(history, sink, self.pipeline, self.settings, self.complaints)
         self.feeds = {name: self._feed(name) for name in self.feed_names}
 
     @abstractmethod
@@ -106,8 +106,6 @@ class BaseCollector(ABC):
     def health(self) -> dict[str, Any]:
         """Return counters and ages as plain JSON values; may be called from another thread."""
         writer, lanes = self.pipeline.writer, list(self.pipeline.lanes.values())
-        errors = [writer.last_error, self._catchup.last_error]
-        errors += [feed.last_error for feed in self.feeds.values()]
         return {
             "trades": sum(lane.activity.trades for lane in lanes),
             "stored_trades": writer.trades,
@@ -120,7 +118,7 @@ class BaseCollector(ABC):
             "holes": sum(len(lane.stream.holes) for lane in lanes),
             "repairs": self._catchup.running,
             "exchange_ms": self.pipeline.clock.now_ms,
-            "last_error": next((error for error in errors if error), ""),
+            "last_error": self.complaints.last_error,
         }
 
     def _feed(self, name: str) -> Feed:
@@ -131,6 +129,7 @@ class BaseCollector(ABC):
             self._trades_live if is_trades else _nothing,
             self.pipeline.disconnected if is_trades else lambda: None,
             self.settings,
+            self.complaints,
         )
 
     async def _collect(self) -> None:

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import structlog
 
+from marketdata.collector.backoff import Backoff
+from marketdata.collector.complaints import Complaints
 from marketdata.collector.errors import CollectorError
 from marketdata.collector.lane import Lane
 from marketdata.collector.paging import candles_back, trades_back
@@ -23,8 +25,11 @@ from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 UNCOUNTED_MS: Final = 15 * MINUTE_MS
 """A hole of unknown size is filled by trades up to this length."""
 
-CANDLE_LAG_MS: Final = 5_000
-"""Exchange time after which a minute's candle is surely closed on the exchange."""
+CANDLE_LAG_MS: Final = 10_000
+"""Exchange time after which a minute is surely closed, on the exchange and here."""
+
+VERIFY_ATTEMPTS: Final = 6
+VERIFY_CAP_S: Final = 4.0
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -49,9 +54,10 @@ class CatchUp:
         sink: Sink,
         pipeline: Pipeline,
         settings: CollectorSettings,
+        complaints: Complaints,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.last_error = ""
+        self._complaints = complaints
         self._history, self._sink, self._pipeline = history, sink, pipeline
         self._settings, self._monotonic = settings, monotonic
         self._turns = asyncio.Semaphore(settings.repairs_at_once)
@@ -81,7 +87,7 @@ class CatchUp:
         try:
             trades = await self._history.trades_before(lane.symbol, None)
         except CollectorError as error:
-            self.last_error = f"newest trades of {lane.symbol}: {error}"
+            self._complaints.last_error = f"newest trades of {lane.symbol}: {error}"
             log.warning("newest trades unavailable", symbol=lane.symbol, error=str(error))
         else:
             self._pipeline.page(lane, trades)
@@ -107,11 +113,17 @@ class CatchUp:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _verify(self, lane: Lane) -> None:
+        """Ask for the newest trades until the minute is settled, or the caches had their chance."""
         log.info("volume differs from the exchange's", symbol=lane.symbol)
+        backoff = Backoff(self._settings.backoff_base_s, VERIFY_CAP_S)
         try:
-            await self.fetch_newest(lane)
+            for _ in range(VERIFY_ATTEMPTS):
+                await self.fetch_newest(lane)
+                if self._pipeline.settle(lane):
+                    return
+                await asyncio.sleep(backoff.next_delay_s())
         finally:
-            lane.is_doubted = False
+            lane.doubted = None
 
     async def _run(self, repair: Repair) -> None:
         try:
@@ -121,7 +133,7 @@ class CatchUp:
                 else:
                     await self._by_trades(repair)
         except Exception as error:
-            self.last_error = f"repair of {repair.lane.symbol}: {error}"
+            self._complaints.last_error = f"repair of {repair.lane.symbol}: {error}"
             log.exception("repair failed", symbol=repair.lane.symbol, **_named(repair.hole))
         finally:
             self._repairs.remove(repair)

@@ -16,12 +16,14 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class Complaints:
     """Counts what was skipped, by reason, and says so now and then.
 
-    Reasons must come from a small fixed set: each has a counter for ever.
+    Reasons must come from a small fixed set: each has a counter for ever. `last_error` is the
+    newest trouble of any kind, for whoever watches the collector.
     """
 
     def __init__(
         self, every_s: float = 60.0, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
+        self.last_error = ""
         self._every_s, self._monotonic = every_s, monotonic
         self._counts: dict[str, int] = {}
         self._logged_at: dict[str, float] = {}

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import structlog
 
 from marketdata.collector.backoff import Backoff
+from marketdata.collector.complaints import Complaints
 from marketdata.collector.errors import ExchangeUnavailable
 from marketdata.collector.settings import CollectorSettings
 
@@ -43,12 +44,13 @@ class Feed:
         live: Callable[[], Coroutine[Any, Any, None]],
         lost: Callable[[], None],
         settings: CollectorSettings,
+        complaints: Complaints,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.is_live = False
         self.connections = 0
-        self.last_error = ""
+        self._complaints = complaints
         self._open_socket, self._live, self._lost = open_socket, live, lost
         self._settings, self._monotonic = settings, monotonic
         self._backoff = Backoff(settings.backoff_base_s, settings.backoff_cap_s)
@@ -124,7 +126,7 @@ class Feed:
             log.error("going live failed", feed=self.name, exc_info=error)
 
     def _note(self, reason: str) -> None:
-        self.last_error = reason
+        self._complaints.last_error = f"{self.name}: {reason}"
         log.warning("feed lost", feed=self.name, reason=reason)
 
     async def _end(self, *readers: asyncio.Task[None]) -> None:

@@ -35,8 +35,8 @@ class Lane:
     minutes_waiting: int = 0
     closed_through_ms: int = 0
     shown_trades: int = -1
-    # The exchange counts more volume in a minute than was received: it must not close by time.
-    is_doubted: bool = False
+    # Open time and volume of a minute of which the exchange counts other trades than came in.
+    doubted: tuple[int, float] | None = None
 
     @property
     def symbol(self) -> str:

@@ -35,7 +35,7 @@ async def trades_back(history: History, symbol: str, last_id: int) -> AsyncItera
     out. Ends when there is nothing older. Waits for as long as the exchange is unavailable.
     """
     before_id = last_id + 1
-    while True:
+    while before_id > 1:
         page = await _connected(
             partial(history.trades_before, symbol, before_id), "trade_id", before_id - 1
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from marketdata.collector.clock import ExchangeClock
 from marketdata.collector.complaints import Complaints
@@ -17,6 +17,9 @@ from marketdata.domain.forming import FormingCandles
 from marketdata.domain.records import InstrumentSpec, Ticker, Trades, trade_array
 from marketdata.domain.stream import InstrumentStream
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
+
+NOT_COLLECTED: Final = "an instrument that is not collected"
+FAR_FUTURE: Final = "time in the far future"
 
 
 class RunningCandle(Protocol):
@@ -51,7 +54,7 @@ class Pipeline:
     ) -> None:
         self.clock = ExchangeClock()
         self.lanes: dict[str, Lane] = {}
-        self.writer = Writer(sink, settings, self._stored)
+        self.writer = Writer(sink, settings, complaints, self._stored)
         self._sink, self._publisher, self._settings = sink, publisher, settings
         self._complaints, self._opened, self._doubted = complaints, opened, doubted
         self._rows_waiting = 0
@@ -64,11 +67,20 @@ class Pipeline:
             resume = await self.writer.call(self._sink.resume, spec.symbol)
             today = await self.writer.call(self._sink.today, spec.symbol, now_ms)
             stream = InstrumentStream(spec, resume, now_ms)
-            self.lanes[spec.symbol] = Lane(spec, stream, FormingCandles(spec, today))
+            lane = Lane(spec, stream, FormingCandles(spec, today))
+            lane.closed_through_ms = (
+                Timeframe.M1.open_time(now_ms) - MINUTE_MS
+                if resume.last_closed_open_ms is None
+                else resume.last_closed_open_ms
+            )
+            self.lanes[spec.symbol] = lane
 
     def trade(self, symbol: str, row: Row) -> None:
-        """Take one row of TRADE_DTYPE. Raises KeyError for an instrument that is not collected."""
-        lane = self.lanes[symbol]
+        """Take one row of TRADE_DTYPE."""
+        lane = self.lanes.get(symbol)
+        if lane is None:
+            self._complaints.add(NOT_COLLECTED, symbol)
+            return
         lane.rows.append(row)
         self._rows_waiting += 1
         if row[1] >= lane.minute_end_ms:
@@ -78,10 +90,13 @@ class Pipeline:
 
     def candle(self, candle: RunningCandle) -> None:
         """Take a push of a running or confirmed 1m candle."""
-        lane = self.lanes[candle.symbol]
+        lane = self.lanes.get(candle.symbol)
+        if lane is None:
+            self._complaints.add(NOT_COLLECTED, candle.symbol)
+            return
         known_ms = candle.open_time_ms + (MINUTE_MS if candle.confirmed else 0)
         if not self.clock.advance(known_ms):
-            self._complaints.add("time in the far future", candle)
+            self._complaints.add(FAR_FUTURE, candle)
             return
         lane.reached_ms = max(lane.reached_ms, known_ms)
         lane.activity.candles += 1
@@ -94,9 +109,12 @@ class Pipeline:
 
     def ticker(self, ticker: Ticker) -> None:
         """Take an instrument's last state; the newest is shown at the next tick."""
-        lane = self.lanes[ticker.symbol]
+        lane = self.lanes.get(ticker.symbol)
+        if lane is None:
+            self._complaints.add(NOT_COLLECTED, ticker.symbol)
+            return
         if not self.clock.advance(ticker.time_ms):
-            self._complaints.add("time in the far future", ticker)
+            self._complaints.add(FAR_FUTURE, ticker)
             return
         lane.activity.tickers += 1
         self._tickers[ticker.symbol] = ticker
@@ -111,7 +129,7 @@ class Pipeline:
         self.flush()
         for lane in self.lanes.values():
             # With a backlog, trades of the silent minute may be waiting in the socket.
-            if lane.reached_ms and not lane.is_doubted and not self.writer.is_full():
+            if lane.reached_ms and lane.doubted is None and not self.writer.is_full():
                 self.emit(lane, lane.stream.tick(self._proven_ms(lane)))
             self._show(lane)
         for ticker in self._tickers.values():
@@ -145,6 +163,22 @@ class Pipeline:
         """Go on without the trades of a hole."""
         self.emit(lane, lane.stream.give_up(hole, self.clock.now_ms))
 
+    def settle(self, lane: Lane) -> bool:
+        """Close the minute the exchange confirmed, if nothing is missing of it.
+
+        False means that the exchange counts other trades than were received, and that nobody is
+        after those yet: the minute must not close by time.
+        """
+        self._flush(lane)
+        if lane.doubted is not None:
+            open_time_ms, volume = lane.doubted
+            self.emit(lane, lane.stream.confirm(open_time_ms, volume, self.clock.now_ms))
+            is_closed = open_time_ms <= lane.closed_through_ms
+            if not is_closed and lane.stream.is_proven and not lane.stream.holes:
+                return False
+            lane.doubted = None
+        return True
+
     def emit(self, lane: Lane, emission: Emission) -> None:
         """Pass on what a stream made of an input."""
         if len(emission.minutes):
@@ -174,12 +208,9 @@ class Pipeline:
         return changed
 
     def _confirm(self, lane: Lane, candle: RunningCandle) -> None:
-        self._flush(lane)
-        now_ms = self.clock.now_ms
-        self.emit(lane, lane.stream.confirm(candle.open_time_ms, candle.volume, now_ms))
-        is_open = candle.open_time_ms > lane.closed_through_ms > 0
-        if is_open and lane.stream.is_proven and not lane.stream.holes and not lane.is_doubted:
-            lane.is_doubted = True
+        was_doubted = lane.doubted is not None
+        lane.doubted = (candle.open_time_ms, candle.volume)
+        if not self.settle(lane) and not was_doubted:
             self._doubted(lane)
 
     def _flush(self, lane: Lane) -> None:
@@ -215,9 +246,7 @@ class Pipeline:
         future = trades["time_ms"] > self.clock.limit_ms
         if future.any():
             count = int(future.sum())
-            self._complaints.add(
-                "time in the far future", trades[future][0], count, symbol=lane.symbol
-            )
+            self._complaints.add(FAR_FUTURE, trades[future][0], count, symbol=lane.symbol)
         return trades[~future]
 
     def _proven_ms(self, lane: Lane) -> int:

@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 import structlog
 
 from marketdata.collector.backoff import Backoff
+from marketdata.collector.complaints import Complaints
 from marketdata.collector.errors import SinkUnavailable
 from marketdata.collector.merging import merge
 from marketdata.collector.ports import Batch, InstrumentBatch, Sink
@@ -30,12 +31,16 @@ class Writer:
     """
 
     def __init__(
-        self, sink: Sink, settings: CollectorSettings, stored: Callable[[Batch], None]
+        self,
+        sink: Sink,
+        settings: CollectorSettings,
+        complaints: Complaints,
+        stored: Callable[[Batch], None],
     ) -> None:
         self.batches = 0
         self.trades = 0
-        self.last_error = ""
         self._sink, self._settings, self._stored = sink, settings, stored
+        self._complaints = complaints
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="collector-writer")
         self._waiting: deque[InstrumentBatch] = deque()
         self._waiting_trades = 0
@@ -96,7 +101,7 @@ class Writer:
                 return await loop.run_in_executor(self._thread, lambda: action(*args, **kwargs))
             except SinkUnavailable as error:
                 delay = backoff.next_delay_s()
-                self.last_error = str(error)
+                self._complaints.last_error = f"store: {error}"
                 log.warning("store unavailable", error=str(error), retry_s=round(delay, 2))
             await asyncio.sleep(delay)
 

@@ -76,7 +76,7 @@ class OKXCollector(BaseCollector):
         )
         self._urls = {PUBLIC: endpoints.public, BUSINESS: endpoints.business}
         self._tls = tls_context(endpoints)
-        self._messages = 0
+        self._messages_before = 0
         self._sockets: dict[str, OKXSocket] = {}
         self._watches = {
             spec.symbol: InstrumentWatch(
@@ -100,6 +100,8 @@ class OKXCollector(BaseCollector):
             settings=self.settings,
             tls=self._tls,
         )
+        if feed in self._sockets:
+            self._messages_before += self._sockets[feed].received
         self._sockets[feed] = socket
         return socket
 
@@ -125,7 +127,8 @@ class OKXCollector(BaseCollector):
             f"{channel} {symbol}": code for (channel, symbol), code in self._refused().items()
         }
         return super().health() | {
-            "messages": self._messages,
+            "messages": self._messages_before
+            + sum(socket.received for socket in list(self._sockets.values())),
             "channel_age_s": dict(self._ages),
             "refused": refused,
         }
@@ -137,23 +140,22 @@ class OKXCollector(BaseCollector):
 
     def _receive(self, socket: OKXSocket, message: bytes) -> None:
         """Take one frame. Runs for every trade: the first branch is all that most of them see."""
-        self._messages += 1
-        if not message.startswith(TRADES_PREFIX) or not socket.ready.is_set():
+        if not message.startswith(TRADES_PREFIX) or not socket.is_ready:
             self._take(socket, parse(message), message)
             return
         try:
-            for trade in decode_trades(message).data:
-                self.pipeline.trade(trade.instId, trade.row)
+            trades = decode_trades(message).data
         except UNDECODABLE:
             self.complaints.add("bad values", message)
-        except KeyError:
-            self.complaints.add("an instrument that is not collected", message)
+            return
+        for trade in trades:
+            self.pipeline.trade(trade.instId, trade.row)
 
     def _take(self, socket: OKXSocket, said: Message, message: bytes) -> None:
         """Take one frame of any kind. The sockets' own events end with them."""
         match said:
             case TradesPush() | CandlesPush() | TickersPush():
-                self._push(socket, said, message)
+                self._push(socket, said)
             case Ack():
                 socket.acknowledged(said)
             case Refusal():
@@ -164,21 +166,18 @@ class OKXCollector(BaseCollector):
             case Unreadable(reason):
                 self.complaints.add(reason, message)
 
-    def _push(self, socket: OKXSocket, push: Push, message: bytes) -> None:
+    def _push(self, socket: OKXSocket, push: Push) -> None:
         socket.delivered((push.channel, push.symbol))
-        try:
-            match push:
-                case TradesPush():
-                    for row in push.rows:
-                        self.pipeline.trade(push.symbol, row)
-                case CandlesPush():
-                    for candle in push.candles:
-                        self.pipeline.candle(candle)
-                case TickersPush():
-                    for ticker in push.tickers:
-                        self.pipeline.ticker(ticker)
-        except KeyError:
-            self.complaints.add("an instrument that is not collected", message)
+        match push:
+            case TradesPush():
+                for row in push.rows:
+                    self.pipeline.trade(push.symbol, row)
+            case CandlesPush():
+                for candle in push.candles:
+                    self.pipeline.candle(candle)
+            case TickersPush():
+                for ticker in push.tickers:
+                    self.pipeline.ticker(ticker)
 
     def _refused(self) -> dict[Channel, str]:
         return {

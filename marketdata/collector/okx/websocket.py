@@ -63,6 +63,8 @@ class OKXSocket:
     ) -> None:
         self.url, self.channels = url, frozenset(channels)
         self.ready = asyncio.Event()
+        # The same as a plain value: it is looked at for every message.
+        self.is_ready = False
         self.leaving = asyncio.Event()
         self.received = 0
         self.refused: dict[Channel, str] = {}
@@ -104,6 +106,7 @@ class OKXSocket:
         if channel in self._unacknowledged:
             self._unacknowledged.discard(channel)
             if not self._unacknowledged:
+                self.is_ready = True
                 self.ready.set()
 
     def refuse(self, refusal: Refusal) -> None:

@@ -104,6 +104,19 @@ async def test_a_silent_trade_channel_is_found_out_by_the_candle_channel(exchang
     await assert_equals_the_exchange(collection, at_least=4)
 
 
+async def test_a_minute_of_which_the_exchange_counts_more_waits_for_the_missing_trades(exchange):
+    async with collecting(exchange, channel_silence_s=60.0, candle_silence_s=60.0) as collection:
+        await collection.closes(1)
+        collection.fault("silence", channel="trades-all", seconds=2.5)
+        await collection.closes(4)
+        await collection.end()
+
+    await assert_equals_the_exchange(collection, at_least=5)
+    items = [item for batch in collection.sink.batches for item in batch.instruments]
+    assert [item for item in items if item.emission.rebuild] == [], "a candle had to be revised"
+    assert collection.collector.health()["reconnects"] == 0
+
+
 async def test_a_connection_cut_without_a_frame_is_made_again_without_a_hole(exchange):
     async with collecting(exchange) as collection:
         await collection.closes(1)
