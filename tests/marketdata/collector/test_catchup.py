@@ -36,6 +36,8 @@ pytestmark = pytest.mark.asyncio
 SPEC = InstrumentSpec("BTC-USDT", Decimal("0.1"), Decimal("0.01"))
 START_MS = 1_767_614_400_000
 MINUTE_MS = 60_000
+PRICES = (1.0, 1.0, 1.0, 1.0)
+UNKNOWNS = (UNKNOWN, UNKNOWN, UNKNOWN)
 QUICK = CollectorSettings(tick_ms=5, give_up_quiet_s=0.0, backoff_base_s=0.001, backoff_cap_s=0.01)
 
 
@@ -67,22 +69,7 @@ class Archive:
         await self._answer()
         opens = [START_MS + minute * MINUTE_MS for minute in range(self.last // 6)]
         rows = [
-            (
-                time,
-                1.0,
-                1.0,
-                1.0,
-                1.0,
-                6.0,
-                6.0,
-                UNKNOWN,
-                UNKNOWN,
-                UNKNOWN,
-                1,
-                Source.EXCHANGE,
-                0,
-                0,
-            )
+            (time, *PRICES, 6.0, 6.0, *UNKNOWNS, 1, Source.EXCHANGE, 0, 0)
             for time in opens
             if before_ms is None or time < before_ms
         ]
@@ -192,7 +179,7 @@ async def test_after_30_s_of_exchange_time_a_hole_is_given_up_and_filled_when_it
 
     assert work.stored == list(range(1, 11))
     assert (work.candles[0]["minutes"], work.candles[0]["trade_count"]) == (1, 6)
-    assert len(work.sink.books["BTC-USDT"].closed_holes) == 2
+    assert len(work.sink.books["BTC-USDT"].closed_holes) == 1
 
 
 async def test_a_hole_that_is_still_being_filled_is_not_given_up():

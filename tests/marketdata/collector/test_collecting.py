@@ -195,10 +195,10 @@ async def test_a_late_confirmation_delays_nothing(exchange):
 
 async def test_a_quiet_instrument_gets_flat_candles_and_whole_ones(exchange):
     async with collecting(exchange, "LTC-USDT") as collection:
-        await collection.closes(8, "LTC-USDT")
+        await collection.closes(5, "LTC-USDT")
         await collection.end()
 
-    await assert_equals_the_exchange(collection, "LTC-USDT", 8)
+    await assert_equals_the_exchange(collection, "LTC-USDT", 5)
 
 
 async def test_a_restart_takes_up_exactly_where_the_store_stands(exchange):
