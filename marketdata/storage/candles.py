@@ -53,7 +53,7 @@ def read_last_candles(
         limit=sql.Literal(limit),
     )
     with connection.cursor() as cursor:
-        return candles_of(copy_out(cursor, CANDLE_READ, query)[::-1])
+        return copy_out(cursor, CANDLE_READ, query, candles_of)[::-1].copy()
 
 
 def select_candles(
@@ -71,7 +71,7 @@ def select_candles(
         start=sql.Literal(from_ms(start_ms)),
         end=sql.Literal(from_ms(end_ms)),
     )
-    return candles_of(copy_out(cursor, CANDLE_READ, query))
+    return copy_out(cursor, CANDLE_READ, query, candles_of)
 
 
 def select_bounds(cursor: CursorWrapper, instrument_id: int, timeframe: Timeframe) -> Bounds:

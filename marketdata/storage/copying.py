@@ -7,8 +7,7 @@ describes exactly that, and a whole COPY is one array.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from io import BytesIO
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -67,13 +66,20 @@ def copy_in(
     _copy(cursor, statement, _Pieces(encoded(layout, number, columns)))
 
 
-def copy_out(cursor: CursorWrapper, layout: Layout, query: sql.Composable) -> Rows:
-    """Return the rows of `query`, whose columns must be those of `layout`, as one array."""
-    buffer = BytesIO()
-    _copy(cursor, sql.SQL("copy ({}) to stdout (format binary)").format(query), buffer)
-    content = buffer.getbuffer()
-    number = (len(content) - len(SIGNATURE) - len(TRAILER)) // layout.itemsize
-    return np.frombuffer(content, dtype=layout, count=number, offset=len(SIGNATURE))
+def copy_out(
+    cursor: CursorWrapper,
+    layout: Layout,
+    query: sql.Composable,
+    decode: Callable[[Rows], NDArray[np.void]],
+) -> NDArray[np.void]:
+    """Return what `decode` makes of the rows of `query`, whose columns must be those of `layout`.
+
+    Blocks are decoded while the server sends the next ones, and no more than a block is ever held
+    as it came.
+    """
+    received = _Received(layout, decode)
+    _copy(cursor, sql.SQL("copy ({}) to stdout (format binary)").format(query), received)
+    return received.finish()
 
 
 def encoded(layout: Layout, number: int, columns: Columns) -> Iterator[bytes]:
@@ -112,6 +118,35 @@ def _copy(cursor: CursorWrapper, statement: sql.Composable, file: object) -> Non
     # Django does not know COPY of a cursor, and its errors would stay psycopg2's.
     with cursor.db.wrap_database_errors:
         cursor.copy_expert(statement, file)
+
+
+class _Received:
+    """A file to write to: takes a row at a time and decodes a block at a time."""
+
+    def __init__(self, layout: Layout, decode: Callable[[Rows], NDArray[np.void]]) -> None:
+        self._layout = layout
+        self._decode = decode
+        self._pieces: list[bytes] = []
+        self._blocks: list[NDArray[np.void]] = []
+        self._skip = len(SIGNATURE)
+
+    def write(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        if len(self._pieces) >= _BLOCK_ROWS:
+            self._take()
+
+    def finish(self) -> NDArray[np.void]:
+        self._take()
+        return self._blocks[0] if len(self._blocks) == 1 else np.concatenate(self._blocks)
+
+    def _take(self) -> None:
+        content = b"".join(self._pieces)
+        number = (len(content) - self._skip) // self._layout.itemsize
+        rows = np.frombuffer(content, self._layout, number, self._skip)
+        self._blocks.append(self._decode(rows))
+        # A row that came in part; in the end the two bytes of the trailer.
+        self._pieces = [content[self._skip + rows.nbytes :]]
+        self._skip = 0
 
 
 class _Pieces:

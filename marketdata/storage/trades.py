@@ -58,7 +58,7 @@ def select_trades(cursor: CursorWrapper, instrument_id: int, start_ms: int, end_
         start=sql.Literal(from_ms(start_ms)),
         end=sql.Literal(from_ms(end_ms)),
     )
-    return _in_order(trades_of(copy_out(cursor, TRADE_READ, query)))
+    return _in_order(copy_out(cursor, TRADE_READ, query, trades_of))
 
 
 def write_trades(cursor: CursorWrapper, instrument_id: int, trades: Trades) -> None:

@@ -53,9 +53,8 @@ def test_every_value_of_every_type_survives(table, data, number):
     table.execute("truncate copied")
 
     copy_in(table, "copied", row_layout(FORMATS), number, columns)
-    rows = copy_out(
-        table, row_layout(FORMATS), sql.SQL("select small, medium, big, real from copied")
-    )
+    query = sql.SQL("select small, medium, big, real from copied")
+    rows = copy_out(table, row_layout(FORMATS), query, np.copy)
 
     for name, values in columns.items():
         assert rows[name].astype(values.dtype).tobytes() == values.tobytes()
@@ -68,6 +67,9 @@ def test_more_rows_than_a_block_arrive_in_order_with_their_constants(table):
 
     table.execute("select count(*), sum(big), min(small), min(word), max(word) from copied")
     assert table.fetchone() == (7_001, 7_001 * 3_500, 7, "hello", "hello")
+    layout = row_layout({"big": INT8})
+    query = sql.SQL("select big from copied order by big")
+    assert copy_out(table, layout, query, lambda rows: rows)["big"].tolist() == list(range(7_001))
 
 
 def test_times_of_every_age_become_timestamps_and_back():
