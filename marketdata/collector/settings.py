@@ -10,10 +10,10 @@ class CollectorSettings:
     """Limits and times. `_s` and `_ms` are wall time; `_exchange_ms` is exchange time."""
 
     batch_trades: int = 5_000
-    batch_ms: int = 250
     # Emitted trades that wait for the writer before the sockets are read no further.
     backlog_trades: int = 25_000
-    # Forming candles are shown and silent minutes closed this often.
+    # What was received is handed on at least this often; forming candles are shown and silent
+    # minutes closed as often.
     tick_ms: int = 250
     # How often channels are looked at for silence.
     watch_s: float = 1.0

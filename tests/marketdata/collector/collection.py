@@ -21,7 +21,6 @@ from marketdata.simulator.faults import Fault, FaultKind
 from tests.marketdata.collector.memory import MemorySink, Screen
 
 QUICK = CollectorSettings(
-    batch_ms=50,
     tick_ms=50,
     watch_s=0.1,
     first_trade_s=0.2,
