@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import unquote
 
 from django.conf import settings
 from django.contrib import messages
@@ -114,12 +115,13 @@ def _chart_settings(
 
 def _choices(request: HttpRequest) -> tuple[Choice, ...]:
     """Return the indicators of the address, else the remembered ones, else the usual ones."""
-    for text in (request.GET.get("indicators"), request.COOKIES.get(INDICATORS_COOKIE)):
-        if text is not None:
-            try:
-                return parse_choices(text)
-            except BadChartRequest:
-                continue
+    # Scripts write commas and colons of a cookie in percent signs; Django leaves them so.
+    remembered = unquote(request.COOKIES.get(INDICATORS_COOKIE, DEFAULT_CHOICES))
+    for text in (request.GET.get("indicators", remembered), remembered):
+        try:
+            return parse_choices(text)
+        except BadChartRequest:
+            continue
     return parse_choices(DEFAULT_CHOICES)
 
 

@@ -361,7 +361,7 @@ def test_an_answer_that_does_not_come_is_told_and_can_be_asked_for_again(open_pa
     open_chart(page)
     candles = page.locator(".plot .boxlayer path.box").count()
     page.route("**/window?*", lambda route: route.fulfill(status=503, body="busy"))
-    for _ in range(8):
+    for _ in range(16):
         page.keyboard.press("ArrowLeft")
     page.wait_for_selector("text=The server answered with an error (503).")
     assert page.locator(".plot .boxlayer path.box").count() == candles

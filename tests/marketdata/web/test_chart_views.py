@@ -272,8 +272,8 @@ def test_the_address_decides_the_view_and_the_indicators(reader, history):
 
 
 def test_indicators_are_remembered_and_the_address_goes_first(reader, history):
-    reader.cookies["tcpd_indicators"] = "ema:9"
-    assert settings_of(reader.get(f"{CHART}1m/"))["indicators"] == "ema:9"
+    reader.cookies["tcpd_indicators"] = "ema%3A9%2Csma%3A5"
+    assert settings_of(reader.get(f"{CHART}1m/"))["indicators"] == "ema:9,sma:5"
     assert settings_of(reader.get(f"{CHART}1m/?indicators=sma:7"))["indicators"] == "sma:7"
     assert settings_of(reader.get(f"{CHART}1m/?indicators="))["indicators"] == ""
 
