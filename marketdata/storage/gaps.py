@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from marketdata.domain.events import Emission, Hole, HoleCause
-from marketdata.models import DataGap, from_ms
+from marketdata.models import DataGap, from_ms, to_ms
 
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
@@ -16,6 +16,7 @@ _CAUSES: Final = {
     HoleCause.OUTAGE: DataGap.Cause.OUTAGE,
     HoleCause.LOSS: DataGap.Cause.LOSS,
 }
+_CAUSE_OF: Final = {cause: hole_cause for hole_cause, cause in _CAUSES.items()}
 _GIVEN_UP: Final = "not repaired in time: its minutes were handed on as incomplete"
 
 _OPEN: Final = """
@@ -51,6 +52,29 @@ def write_gaps(cursor: CursorWrapper, instrument_id: int, emission: Emission) ->
     for hole in emission.repaired:
         if hole.first_id is not None:
             cursor.execute(_REPAIRED, [instrument_id, *_ids(hole)])
+
+
+def read_given_up(instrument_id: int, open_ms: int, last_id: int) -> tuple[Hole, ...]:
+    """Return the open gaps before `last_id` that may lack trades from `open_ms` on.
+
+    What is missing behind the newest stored trade is not among them: that hole opens again.
+    """
+    gaps = DataGap.objects.filter(
+        instrument_id=instrument_id,
+        state=DataGap.State.OPEN,
+        last_trade_id__lt=last_id,
+        end__gte=from_ms(open_ms),
+    ).order_by("first_trade_id")
+    return tuple(
+        Hole(
+            first_id=gap.first_trade_id,
+            last_id=gap.last_trade_id,
+            after_ms=to_ms(gap.start),
+            before_ms=to_ms(gap.end),
+            cause=_CAUSE_OF[DataGap.Cause(gap.cause)],
+        )
+        for gap in gaps
+    )
 
 
 def _ids(hole: Hole) -> tuple[int | None, int]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from marketdata.domain.events import Resume
+from marketdata.domain.events import Hole, Resume
 from marketdata.domain.records import empty_trades
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 from marketdata.models import Instrument
 from marketdata.storage.candles import read_last_candles
+from marketdata.storage.gaps import read_given_up
 from marketdata.storage.trades import select_trades
 
 if TYPE_CHECKING:
@@ -36,14 +37,17 @@ def read_resume(cursor: CursorWrapper, instrument: Instrument) -> Resume:
     closed_ms = int(candles["open_time_ms"][0]) if len(candles) else None
     open_ms = _first_opening(cursor, instrument.pk) if closed_ms is None else closed_ms + MINUTE_MS
     open_trades = empty_trades()
-    if open_ms is not None and last_ms is not None and last_ms >= open_ms:
+    given_up: tuple[Hole, ...] = ()
+    if open_ms is not None and last_id is not None and last_ms is not None and last_ms >= open_ms:
         open_trades = select_trades(cursor, instrument.pk, open_ms, last_ms + 1)
+        given_up = read_given_up(instrument.pk, open_ms, last_id)
     return Resume(
         last_trade_id=last_id,
         last_trade_ms=last_ms,
         last_close=float(candles["close"][0]) if len(candles) else None,
         last_closed_open_ms=closed_ms,
         open_trades=open_trades,
+        given_up=given_up,
     )
 
 

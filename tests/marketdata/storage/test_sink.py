@@ -157,3 +157,18 @@ def test_collection_resumes_after_the_newest_trade_with_the_trades_of_the_open_m
     assert (resume.last_close, resume.last_closed_open_ms) == (100.0, DAY)
     assert resume.open_trades["price"].tolist() == [101.0, 102.0]
     assert len(sink.today("BTC-USDT", DAY + DAY_MS - 1)) == 1
+
+
+def test_collection_resumes_knowing_what_the_open_minute_lacks(instrument, sink):
+    trades = tape(DAY, [100.0] * 6 + [101.0, 102.0])
+    missed = tape(DAY + 75_000, [103.0], first_id=12)
+    lacking = Hole(9, 11, DAY + 70_000, DAY + 75_000, HoleCause.LOSS)
+    over = Hole(3, 4, DAY + 20_000, DAY + 30_000, HoleCause.LOSS)
+    sink.commit(batch(trades=trades, minutes=closed(trades), opened=(over, lacking)))
+    sink.commit(batch(trades=missed, given_up=(over, lacking)))
+
+    assert sink.resume("BTC-USDT").given_up == (lacking,)
+
+    sink.commit(batch(trades=tape(DAY + 71_000, [1.0] * 3, first_id=9), repaired=(lacking,)))
+
+    assert sink.resume("BTC-USDT").given_up == ()
