@@ -79,7 +79,7 @@ def run() -> list[Figure]:
 
 def _collected(rate: int, seconds: float, *, is_flat_out: bool) -> dict[str, float]:
     trades = int(rate * seconds) // len(SYMBOLS) * len(SYMBOLS)
-    with _sender(rate, seconds, is_flat_out=is_flat_out) as port:
+    with sender(rate, seconds, is_flat_out=is_flat_out) as port:
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "tests.benchmarks.ingest_collector"),
@@ -96,7 +96,7 @@ def _collected(rate: int, seconds: float, *, is_flat_out: bool) -> dict[str, flo
 
 def _ceiling() -> float:
     trades = int(AIMED_RATE * FLAT_OUT_S)
-    with _sender(AIMED_RATE, FLAT_OUT_S, is_flat_out=True) as port:
+    with sender(AIMED_RATE, FLAT_OUT_S, is_flat_out=True) as port:
         return asyncio.run(_read(port, trades))
 
 
@@ -115,7 +115,8 @@ async def _read(port: int, trades: int) -> float:
 
 
 @contextlib.contextmanager
-def _sender(rate: int, seconds: float, *, is_flat_out: bool) -> Iterator[int]:
+def sender(rate: int, seconds: float, *, is_flat_out: bool) -> Iterator[int]:
+    """Run the sender in a process of its own; yield its port."""
     options = ["--rate", str(rate), "--seconds", str(seconds), "--symbols", ",".join(SYMBOLS)]
     process = subprocess.Popen(
         [
