@@ -64,19 +64,15 @@ class Hub:
     """The meeting point of one event loop. Its methods are called from that loop only."""
 
     def __init__(self, redis_url: str) -> None:
-        # No socket_timeout: redis-py would send through asyncio.wait_for, which on Python 3.11
-        # can swallow a cancellation. Every wait below has a deadline of its own.
-        self._pool = ConnectionPool.from_url(
-            redis_url, socket_timeout=None, retry=Retry(NoBackoff(), 0)
-        )
-        self._redis = Redis(connection_pool=self._pool)
-        self._channel_prefix = channel_of("", database_of(self._pool.connection_kwargs))
+        self._redis_url = redis_url
+        self._channel_prefix = channel_of("", database_of(self._pool().connection_kwargs))
         self._connections: set[Connection] = set()
         self._topics: dict[str, Topic] = {}
         self._confirmed: set[str] = set()
         self._to_load: set[str] = set()
         self._outbox = Outbox(MAX_FINAL)
-        self._is_live = False
+        # None until the first attempt to reach Redis has ended.
+        self._is_live: bool | None = None
         self._run_task: asyncio.Task[None] | None = None
         # Each wakes one of the hub's loops.
         self._wanted_changed = asyncio.Event()
@@ -96,9 +92,10 @@ class Hub:
     # ------------------------------------------------------------------ called by consumers
 
     def attach(self, connection: Connection) -> None:
-        """Take a socket in; it is told at once whether Redis is reached."""
+        """Take a socket in; it is told whether Redis is reached, as soon as that is known."""
         self._connections.add(connection)
-        connection.reply(status_text(self._is_live))
+        if self._is_live is not None:
+            connection.reply(status_text(self._is_live))
         if self._run_task is None:
             self._run_task = asyncio.create_task(self._run(), name="realtime-hub")
 
@@ -136,6 +133,7 @@ class Hub:
         await connection.close()
         if not self._connections and self._run_task is not None:
             task, self._run_task = self._run_task, None
+            self._is_live = None
             task.cancel()
             await asyncio.wait([task])
 
@@ -157,7 +155,8 @@ class Hub:
 
     async def _follow(self) -> None:
         """Follow all wanted topics over one connection until it fails."""
-        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        pool = self._pool()
+        connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 await connection.connect()  # type: ignore[no-untyped-call]
@@ -165,11 +164,18 @@ class Hub:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._command(connection))
                 tasks.create_task(self._read(connection))
-                tasks.create_task(self._load())
+                tasks.create_task(self._load(Redis(connection_pool=pool)))
                 tasks.create_task(self._deliver())
         finally:
             await connection.disconnect(nowait=True)
-            await self._pool.disconnect()
+            await pool.disconnect()
+
+    def _pool(self) -> ConnectionPool:
+        # No socket_timeout: redis-py would send through asyncio.wait_for, which on Python 3.11
+        # can swallow a cancellation. Every wait in this module has a deadline of its own.
+        return ConnectionPool.from_url(
+            self._redis_url, socket_timeout=None, retry=Retry(NoBackoff(), 0)
+        )
 
     def _forget_all(self) -> None:
         self._confirmed.clear()
@@ -222,14 +228,14 @@ class Hub:
     def _channels(self, names: Iterable[str]) -> list[str]:
         return [self._channel_prefix + name for name in names]
 
-    async def _load(self) -> None:
+    async def _load(self, redis: Redis) -> None:
         """Read the kept messages of topics whose subscription Redis has confirmed."""
         while True:
             await self._load_wanted.wait()
             self._load_wanted.clear()
             topics = [self._topics[name] for name in self._to_load if name in self._topics]
             self._to_load.clear()
-            pipeline = self._redis.pipeline(transaction=False)
+            pipeline = redis.pipeline(transaction=False)
             for topic in topics:
                 # Whatever came until now is older than what is read next.
                 topic.newest = None

@@ -79,7 +79,7 @@ class Reader:
 async def reader(engines, valkey):
     hub = Hub(engines.redis_url)
     reader = Reader(hub)
-    await reader.until(lambda reader: reader.states[-1])
+    await reader.until(lambda reader: reader.states == [True])
     yield reader
     await hub.detach(reader.connection)
 
@@ -98,7 +98,7 @@ async def test_an_idle_reader_still_gets_messages_after_eight_seconds(reader, pu
 
     await reader.until(lambda reader: len(reader.messages) == 2)
     assert reader.messages[-1]["value"] == 1
-    assert reader.states == [False, True]
+    assert reader.states == [True]
 
 
 @pytest.mark.asyncio
@@ -110,10 +110,11 @@ async def test_a_killed_redis_is_told_and_after_its_restart_everybody_gets_a_sna
     await reader.until(lambda reader: reader.messages and "value" in reader.messages[-1])
     before = len(reader.messages)
 
-    await asyncio.to_thread(engines.restart, "valkey")
+    # Not from another thread: the kernel would end the server together with that thread.
+    engines.restart("valkey")
 
     await reader.until(lambda reader: len(reader.messages) > before)
-    assert reader.states == [False, True, False, True]
+    assert reader.states == [True, False, True]
     assert reader.messages[-1]["type"] == "snapshot"
     await publish(publisher, 2)
     await reader.until(lambda reader: reader.messages[-1].get("value") == 2)
