@@ -10,9 +10,9 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from marketdata.loading.history import due_histories
 from marketdata.loading.history import load_history as load
 from marketdata.loading.listing import sync_instruments as sync
+from marketdata.loading.turns import due_histories
 from marketdata.publishing import publish_collectors
 from marketdata.supervision.lease import due
 from marketdata.supervision.reporting import collector_states

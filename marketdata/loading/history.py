@@ -11,20 +11,19 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 import numpy as np
 import structlog
 from django.conf import settings
-from django.db import connection
-from django.db.models import Min, Q
+from django.db.models import Min
 from django.db.models.functions import Now
 
 from marketdata.collector.ports import History
 from marketdata.domain.records import Candles, Source, empty_candles
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.exchanges import open_history
+from marketdata.loading.turns import take_turn
 from marketdata.models import Instrument, Opening, to_ms
 from marketdata.storage import read_candles, write_candles
 from tcpdashboard.common.dbthread import DatabaseThread
@@ -36,11 +35,6 @@ EMPTY_DAYS: Final = 2
 
 YOUNG_MS: Final = 2 * MINUTE_MS
 """The newest minutes are left to the collector; if it was not there yet, to the next run."""
-
-SEAM: Final = timedelta(minutes=10)
-"""After loading, and after a collector's start, the history is looked at again for so long."""
-
-_LOCK: Final = 7102  # first key of the advisory locks on an instrument's loading
 
 log = structlog.get_logger(__name__)
 
@@ -61,30 +55,16 @@ class Day:
     end_ms: int
 
 
-def due_histories() -> list[int]:
-    """Return the enabled instruments whose history is to be loaded or looked at again."""
-    recently = Now() - SEAM
-    return list(
-        Instrument.objects.enabled()
-        .filter(exchange=settings.EXCHANGE)
-        .filter(
-            Q(history_loaded_at=None)
-            | Q(history_loaded_at__gt=recently)
-            | Q(collector__started_at__gt=recently)
-        )
-        .values_list("pk", flat=True)
-    )
-
-
 def load_history(instrument_id: int, stop: threading.Event = SHUTDOWN) -> Loaded | None:
-    """Load the instrument's missing minutes of the last HISTORY_DAYS days; None when another does.
+    """Load the instrument's missing minutes of the last HISTORY_DAYS days.
 
-    Raises ExchangeUnavailable and ExchangeRefused; what was stored until then stays.
+    None when another worker loads it, or when enough others are being loaded: the sweep asks
+    again. Raises ExchangeUnavailable and ExchangeRefused; what was stored until then stays.
     """
     # The lock lives as long as this thread's connection, also through a crash.
     database = DatabaseThread(f"history-{instrument_id}", is_mended=False)
     try:
-        if not database.call(_lock, instrument_id):
+        if not database.call(take_turn, instrument_id):
             return None
         instrument = database.call(Instrument.objects.get, pk=instrument_id)
         return asyncio.run(_load(instrument, database, stop))
@@ -182,12 +162,6 @@ def _count(times: np.ndarray[tuple[int], np.dtype[np.int64]], day: Day) -> int:
 
 def _whole_minute(time_ms: int) -> int:
     return -(-time_ms // MINUTE_MS) * MINUTE_MS
-
-
-def _lock(instrument_id: int) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_try_advisory_lock(%s, %s)", [_LOCK, instrument_id])
-        return bool(cursor.fetchone()[0])
 
 
 def _store(instrument: Instrument, candles: Candles) -> int:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import threading
 import urllib.request
+from contextlib import contextmanager
 from decimal import Decimal
 
 import numpy as np
 import pytest
+from django.db import connection
+from django.db.models.functions import Now
 
 from marketdata.collector.ports import InstrumentInfo
 from marketdata.domain.records import Source
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
-from marketdata.loading.history import due_histories, load_history, missing_days
+from marketdata.loading.history import load_history, missing_days
 from marketdata.loading.listing import Listing, store_instruments, sync_instruments
-from marketdata.models import CandleRevision, Collector, Instrument
+from marketdata.loading.turns import LOADS_AT_ONCE, due_histories
+from marketdata.models import Candle, CandleRevision, Collector, Instrument, from_ms
 from marketdata.storage import read_candles, write_candles
 from tests.marketdata.api.conftest import make_instrument, minutes
 from tests.simulated_exchange import spawned_exchange
@@ -189,10 +193,31 @@ def test_a_history_is_due_until_it_is_loaded_and_shortly_after_a_start(settings)
     long_ago = "2020-01-01T00:00:00Z"
     Instrument.objects.filter(pk=btc.pk).update(history_loaded_at=long_ago)
     assert due_histories() == []
-    from django.db.models.functions import Now
-
     Collector.objects.update(started_at=Now())
     assert due_histories() == [btc.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_so_many_histories_are_loaded_at_once(settings):
+    settings.EXCHANGE = "okx-sim"
+    symbols = [f"A{index}-USDT" for index in range(LOADS_AT_ONCE + 2)]
+    ids = [make_instrument(symbol, is_enabled=True).pk for symbol in symbols]
+    assert due_histories() == ids[:LOADS_AT_ONCE]
+    with being_loaded(ids[:LOADS_AT_ONCE]):
+        assert due_histories() == []
+        assert load_history(ids[-1]) is None
+    with being_loaded(ids[1:3]):
+        assert due_histories() == [ids[0], *ids[3:LOADS_AT_ONCE]]
+
+
+@contextmanager
+def being_loaded(instrument_ids):
+    """Hold the locks that loads of these instruments hold."""
+    with connection.cursor() as cursor:
+        for each in instrument_ids:
+            cursor.execute("select pg_advisory_lock(7102, %s)", [each])
+        yield
+        cursor.execute("select pg_advisory_unlock_all()")
 
 
 def everything(instrument, timeframe=Timeframe.M1):
@@ -201,8 +226,6 @@ def everything(instrument, timeframe=Timeframe.M1):
 
 def everything_but(instrument, open_time_ms):
     """Delete the candle at `open_time_ms`, as if it had never been stored."""
-    from marketdata.models import Candle, from_ms
-
     deleted, _ = Candle.objects.filter(
         instrument=instrument, timeframe=1, open_time=from_ms(int(open_time_ms))
     ).delete()
