@@ -1,4 +1,7 @@
-"""Background tasks of market data. Each is a hint that may be lost: the sweeps repeat it."""
+"""Background tasks of market data. Each is a hint that may be lost: the sweeps repeat it.
+
+`throws` names what is expected of an exchange and therefore logged without a traceback.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
+from marketdata.collector.errors import CollectorError
 from marketdata.loading.history import load_history as load
 from marketdata.loading.listing import sync_instruments as sync
 from marketdata.loading.turns import due_histories
@@ -41,7 +45,7 @@ def sweep_collectors() -> None:
     publish_collectors(collector_states())
 
 
-@app.task(name="marketdata.load_history")
+@app.task(name="marketdata.load_history", throws=(CollectorError,))
 def load_history(instrument_id: int) -> None:
     """Load what is missing of an instrument's history."""
     load(instrument_id)
@@ -54,7 +58,7 @@ def sweep_histories() -> None:
         load_history.apply_async((instrument_id,), expires=60)
 
 
-@app.task(name="marketdata.sync_instruments")
+@app.task(name="marketdata.sync_instruments", throws=(CollectorError,))
 def sync_instruments() -> None:
     """Follow the list of instruments of the exchange that is collected here."""
     sync(settings.EXCHANGE)

@@ -98,7 +98,9 @@ async def _load_days(
     try:
         while waiting or ahead:
             while waiting and len(ahead) < DAYS_AT_ONCE:
-                ahead.append(asyncio.create_task(_fetch(history, instrument, waiting.popleft())))
+                ahead.append(
+                    asyncio.create_task(_fetch(history, instrument, waiting.popleft(), stop))
+                )
             candles = await ahead.popleft()
             if stop.is_set():
                 return minutes, False
@@ -112,9 +114,11 @@ async def _load_days(
     return minutes, True
 
 
-async def _fetch(history: History, instrument: Instrument, day: Day) -> Candles:
+async def _fetch(
+    history: History, instrument: Instrument, day: Day, stop: threading.Event
+) -> Candles:
     pages, before_ms = [empty_candles()], day.end_ms
-    while before_ms > day.start_ms:
+    while before_ms > day.start_ms and not stop.is_set():
         page = await history.candles_before(instrument.symbol, before_ms)
         if not len(page):
             break
