@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.benchmarks.figures import Figure
+
 MINUTES = 525_600
 ROUNDS = 5
 START_MS = 1_704_067_200_000
@@ -31,6 +33,65 @@ class Timing:
 
     wall_s: float
     cpu_s: float
+
+
+def run() -> list[Figure]:
+    """Return the figures of `measure` as they are asked for."""
+    measured = measure()
+    write, read, trades = measured["write"], measured["read"], measured["trades"]
+    return [
+        Figure(
+            "bare COPY of 525,600 candles",
+            write["bare_copy"]["rows_per_s"],
+            "rows/s",
+            "ceiling of writing",
+            note=_cpu(write["bare_copy"]),
+        ),
+        Figure(
+            "write into an empty range: candles/s to bare COPY",
+            write["insert_to_bare_by_rows"] * 100,
+            "%",
+            "at least 70",
+            write["insert_to_bare_by_rows"] >= 0.70,
+            f"all timeframes counted; {write['insert_to_bare_by_minutes']:.0%} by the time the "
+            f"minutes took; {_cpu(write['insert'])}",
+        ),
+        Figure(
+            "upsert that changes every candle: rows/s to bare COPY",
+            write["upsert_to_bare_by_rows"] * 100,
+            "%",
+            "at least 35",
+            write["upsert_to_bare_by_rows"] >= 0.35,
+            f"revisions counted; {write['upsert_to_bare_by_minutes']:.0%} by the time the "
+            f"minutes took; {_cpu(write['upsert'])}",
+        ),
+        Figure(
+            "read into NumPy: time to bare binary COPY",
+            read["times_bare_copy"],
+            "times",
+            "at most 1.5",
+            read["times_bare_copy"] <= 1.5,
+            f"{read['read']['rows_per_s']:,} rows/s; {_cpu(read['read'])}",
+        ),
+        Figure(
+            "read into NumPy: faster than values_list",
+            read["times_faster_than_values_list"],
+            "times",
+            "at least 4",
+            read["times_faster_than_values_list"] >= 4,
+            _cpu(read["values_list"]),
+        ),
+        Figure(
+            "commit batches of 5,000 trades",
+            trades["trades_per_s"],
+            "trades/s",
+            note=f"p99 {trades['commit_p99_ms']} ms, {trades['cpu_s_per_million']} CPU s a million",
+        ),
+    ]
+
+
+def _cpu(summary: dict[str, float]) -> str:
+    return f"{summary['cpu_s']} CPU s in Python"
 
 
 def measure(rounds: int = ROUNDS) -> dict[str, Any]:

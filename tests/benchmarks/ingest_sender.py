@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import re
 import time
@@ -146,7 +147,9 @@ class Sender:
             for arg in request["args"]:
                 await connection.send(json.dumps({"event": "subscribe", "arg": arg}))
             if any(arg["channel"] == "trades-all" for arg in request["args"]):
-                await self.feed(connection)
+                # The reader leaves as soon as it has what it wants.
+                with contextlib.suppress(ConnectionError):
+                    await self.feed(connection)
 
     def encode(self) -> Iterator[bytes]:
         """Make all frames, in slices of about 20 ms."""
