@@ -303,7 +303,7 @@ def test_indicators_are_chosen_kept_in_the_address_and_remembered(open_page):
     page = open_page()
     open_chart(page)
     page.keyboard.press("i")
-    page.click("text=Add Simple moving average")
+    page.click("[aria-label='Add Simple moving average']")
     page.wait_for_selector(".legend:has-text('SMA 20')")
     page.fill("#chosen li:last-child input", "50")
     page.keyboard.press("Tab")

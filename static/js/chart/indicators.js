@@ -33,7 +33,8 @@ export class IndicatorDialog {
       const button = document.createElement("button");
       button.type = "button";
       button.className = "btn btn-quiet btn-sm";
-      button.textContent = `Add ${indicator.title}`;
+      button.setAttribute("aria-label", `Add ${indicator.title}`);
+      button.append(document.getElementById("add-icon").content.cloneNode(true), indicator.title);
       button.addEventListener("click", () => this.#add(indicator));
       return button;
     });
@@ -84,8 +85,9 @@ export class IndicatorDialog {
   #remover(indicator, index) {
     const button = document.createElement("button");
     button.type = "button";
-    button.className = "btn btn-quiet btn-sm";
-    button.textContent = "Remove";
+    button.className = "tool remove";
+    button.append(document.getElementById("remove-icon").content.cloneNode(true));
+    button.title = "Remove";
     button.setAttribute("aria-label", `Remove ${indicator.title}`);
     button.addEventListener("click", () => this.#change(this.#choices.filter((_, place) => place !== index)));
     return button;

@@ -1,7 +1,7 @@
 // What the person looks at: symbol, timeframe, view, indicators, whether the chart follows.
 // It is kept in the address, so that a reload or a sent link shows the same.
 
-import { atEdge, confined, span } from "./view.js";
+import { atEdge, capacity, confined, levelFor, span } from "./view.js";
 
 const INDICATORS_COOKIE = "tcpd_indicators";
 const YEAR_S = 31536000;
@@ -15,6 +15,12 @@ export class Model {
     this.stretch = { start: settings.stored[0], end: settings.stored[1] };
     this.isFollowing = settings.view === null;
     this.view = null;
+    this.most = capacity(Infinity);
+  }
+
+  /** The length of the candles that the view is shown with. */
+  get level() {
+    return levelFor(this.levels, this.finest, span(this.view), this.most);
   }
 
   get finest() {
@@ -27,9 +33,16 @@ export class Model {
 
   /** The view of the address, or the newest candles that look well at this width. */
   start(width) {
+    this.resize(width);
     const [start, end] = this.settings.view ?? [];
     const candles = Math.min(Math.max(Math.round(width / 8), 45), 240);
-    this.view = start === undefined ? atEdge(this.stretch.end, candles * this.finest) : { start, end };
+    if (start === undefined) this.view = atEdge(this.stretch.end, candles * this.finest);
+    else this.view = confined({ start, end }, this.finest, this.stretch);
+  }
+
+  /** Take note of the chart's width in pixels. */
+  resize(width) {
+    this.most = capacity(width);
   }
 
   /** Look elsewhere; following ends unless `isFollowing` says otherwise. */
@@ -56,15 +69,15 @@ export class Model {
   /** Change the timeframe: the time window stays as far as it can be shown with such candles. */
   setTimeframe(name) {
     const length = this.lengthOf(name);
-    const wide = Math.min(Math.max(span(this.view), 40 * length), 380 * length);
+    const wide = Math.min(Math.max(span(this.view), 40 * length), 0.95 * this.most * length);
     this.timeframe = name;
     if (this.isFollowing) this.toNow(wide);
     else this.look({ start: this.view.end - wide, end: this.view.end });
   }
 
-  /** The longest timeframe that shows `spanMs` with enough candles. */
+  /** The shortest timeframe that shows `spanMs` well. */
   timeframeFor(spanMs) {
-    const fitting = this.settings.timeframes.find(({ ms }) => spanMs / ms <= 300);
+    const fitting = this.settings.timeframes.find(({ ms }) => spanMs / ms <= 0.75 * this.most);
     return (fitting ?? this.settings.timeframes.at(-1)).name;
   }
 

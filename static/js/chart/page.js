@@ -10,7 +10,7 @@ import { Model } from "./model.js";
 import { Quote } from "./quote.js";
 import { WindowSource } from "./source.js";
 import { Toolbar } from "./toolbar.js";
-import { isServed, levelFor, panned, span, windowAround, zoomed } from "./view.js";
+import { isServed, panned, span, windowAround, zoomed } from "./view.js";
 import { time as timeText } from "../format.js";
 
 const PAUSE_MS = 120; // how long a movement must rest before its window is fetched
@@ -50,8 +50,15 @@ class ChartPage {
     this.chart.querySelector(".jump").addEventListener("click", () => this.toNow());
     this.chart.querySelector(".chart-problem button").addEventListener("click", () => this.fetch());
     listenToKeys(this.chart, this, this.settings.timeframes.map(({ name }) => name));
+    window.addEventListener("resize", () => this.resize());
     onAppearance(() => this.chart.requestDraw());
     window.addEventListener("popstate", () => window.location.reload());
+  }
+
+  /** A turned phone shows more candles or fewer. */
+  resize() {
+    this.model.resize(this.chart.clientWidth);
+    this.fetchSoon();
   }
 
   // ------------------------------------------------------------------ moving
@@ -138,22 +145,24 @@ class ChartPage {
     clearTimeout(this.timer);
     const { model } = this;
     const held = this.chart.series.window;
-    if (!isServed(model.view, held, model.levels, model.finest, model.stretch)) this.fetch();
+    if (!isServed(model.view, held, model.level, model.stretch)) this.fetch();
   }
 
   /** Fetch the candles around the view; what is drawn stays until they are there. */
   async fetch(what = "window") {
     clearTimeout(this.timer);
     const { model } = this;
+    const asked = model.view;
     const askedAt = performance.now();
-    const range = windowAround(model.view, levelFor(model.levels, model.finest, span(model.view)));
+    const range = windowAround(model.view, model.level);
     this.toolbar.isBusy = true;
     try {
       const answer = await this.source.fetch(what, model.timeframe, range, model.indicators);
       if (answer === null) return;
       this.take(what === "figure" ? answer : { window: answer }, askedAt);
       this.complain("");
-      this.fetchIfNeeded();
+      // The person has moved on in the meantime.
+      if (model.view !== asked) this.fetchIfNeeded();
     } catch (error) {
       this.complain(error.message);
     }

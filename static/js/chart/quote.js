@@ -21,6 +21,8 @@ export class Quote {
   showLast(price) {
     if (price === this.#shown) return;
     this.#shown = price;
+    // A price has come: whatever the feed was when the page was made, it is there now.
+    document.getElementById("feed")?.remove();
     const text = fixed(price, this.#settings.decimals);
     this.#last.textContent = text;
     document.title = `${text} ${this.#title}`;

@@ -64,7 +64,6 @@ export class Toolbar {
     this.#tableButton.setAttribute("aria-pressed", String(!this.#panel.hidden));
     if (this.#panel.hidden) return;
     this.#fillTable();
-    this.#panel.scrollIntoView({ block: "nearest" });
   }
 
   openDate() {

@@ -1,7 +1,9 @@
 // The arithmetic of what is visible: a view is { start, end } in UTC milliseconds.
 
-/** The most candles in view; beyond that the next longer ones are shown. */
-export const MAX_VIEW = 400;
+// The most candles in view; beyond that the next longer ones are shown.
+const MAX_VIEW = 400;
+// Narrower ones run into each other.
+const LEAST_PX = 2.5;
 /** The most candles a chart holds: the view and what surrounds it. */
 export const MAX_HELD = 800;
 const FEWEST = 8;
@@ -12,9 +14,12 @@ export const ROOM = 0.06;
 
 export const span = (view) => view.end - view.start;
 
+/** The most candles that a chart of `width` pixels shows. */
+export const capacity = (width) => Math.min(MAX_VIEW, Math.max(60, Math.round(width / LEAST_PX)));
+
 /** The length of the candles a view is shown with: the shortest that fits, not below `finest`. */
-export function levelFor(levels, finest, spanMs) {
-  const fitting = levels.find((level) => level >= finest && spanMs / level <= MAX_VIEW);
+export function levelFor(levels, finest, spanMs, most) {
+  const fitting = levels.find((level) => level >= finest && spanMs / level <= most);
   return fitting ?? levels[levels.length - 1];
 }
 
@@ -29,9 +34,9 @@ export function windowAround(view, level) {
   return { start, end, points: Math.min(MAX_HELD, Math.max(10, (end - start) / level)) };
 }
 
-/** Whether `held` still serves: its candles fit the view, and half a width surrounds it. */
-export function isServed(view, held, levels, finest, stretch) {
-  if (levelFor(levels, finest, span(view)) !== held.step_ms) return false;
+/** Whether `held` still serves: it has candles of `level`, and half a width surrounds the view. */
+export function isServed(view, held, level, stretch) {
+  if (level !== held.step_ms) return false;
   const candles = span(view) / held.step_ms;
   const margin = candles > MAX_HELD / 3 ? span(view) / 5 : span(view) / 2;
   const first = Math.max(view.start - margin, stretch.start);
