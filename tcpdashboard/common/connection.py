@@ -7,11 +7,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Final
 
+import structlog
+
 from tcpdashboard.common.outbox import Frame, Outbox, OutboxFull, text_event
 
 SEND_TIMEOUT_S: Final = 5.0
 MAX_REPLIES: Final = 32
 TOO_SLOW: Final = 4408
+
+log = structlog.get_logger(__name__)
 
 Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
 
@@ -80,6 +84,11 @@ class Connection:
             return
         except (OSError, RuntimeError):
             # The socket has closed; the consumer hears of it by itself.
+            self._is_ended = True
+            return
+        except Exception:
+            # One socket's failure is none of the others'.
+            log.exception("a stream socket failed")
             self._is_ended = True
             return
         self._writer = asyncio.create_task(self._write(Rest(sending, waits_for)))
