@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 SLICE_S = 0.02
@@ -138,18 +139,28 @@ class Sender:
         return Response(200, "OK", headers, body)
 
     async def on_connection(self, connection: ServerConnection) -> None:
-        async for message in connection:
-            text = message if isinstance(message, str) else message.decode()
-            if text == "ping":
-                await connection.send("pong")
-                continue
-            request = json.loads(text)
-            for arg in request["args"]:
-                await connection.send(json.dumps({"event": "subscribe", "arg": arg}))
-            if any(arg["channel"] == "trades-all" for arg in request["args"]):
-                # The reader leaves as soon as it has what it wants.
-                with contextlib.suppress(ConnectionError):
-                    await self.feed(connection)
+        async with asyncio.TaskGroup() as tasks:
+            async for message in connection:
+                text = message if isinstance(message, str) else message.decode()
+                if text == "ping":
+                    await connection.send("pong")
+                    continue
+                args = json.loads(text)["args"]
+                for arg in args:
+                    await connection.send(json.dumps({"event": "subscribe", "arg": arg}))
+                tasks.create_task(self.murmur(connection, args))
+                if any(arg["channel"] == "trades-all" for arg in args):
+                    tasks.create_task(self.feed(connection))
+
+    async def murmur(self, connection: ServerConnection, args: list[dict[str, str]]) -> None:
+        """Push what a live exchange pushes besides trades, once a second: silence is a fault."""
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                now_ms = int(time.time() * 1000)
+                for arg in args:
+                    if data := quiet_data(arg["channel"], arg["instId"], now_ms):
+                        await connection.send(json.dumps({"arg": arg, "data": [data]}))
+                await asyncio.sleep(1)
 
     def encode(self) -> Iterator[bytes]:
         """Make all frames, in slices of about 20 ms."""
@@ -159,17 +170,33 @@ class Sender:
             yield self.tape.frames(first, min(size, self.total - first))
 
     async def feed(self, connection: ServerConnection) -> None:
-        """Push the tape at its rate, or as fast as the reader takes it."""
+        """Push the tape at its rate, or as fast as the reader takes it, until it leaves."""
         self.tape = Tape(self.symbols, self.rate, int(time.time() * 1000))
         started = time.monotonic()
         for number, piece in enumerate(self.encode()):
             ahead = number * SLICE_S - (time.monotonic() - started)
             if not self.flat_out and ahead > 0:
                 await asyncio.sleep(ahead)
+            if connection.transport.is_closing():
+                return
             connection.transport.write(piece)
             await connection.drain()
         took = time.monotonic() - started
         print(f"sent {self.total * len(self.symbols)} in {took:.3f} s", flush=True)
+
+
+def quiet_data(channel: str, symbol: str, now_ms: int) -> object:
+    """Return a push of a running candle or a ticker; None for other channels."""
+    if channel == "candle1m":
+        opened = str(now_ms // 60_000 * 60_000)
+        return [opened, *["60000.0"] * 4, "0", "0", "0", "0"]
+    if channel == "tickers":
+        prices = dict.fromkeys(
+            ("last", "bidPx", "askPx", "open24h", "high24h", "low24h"), "60000.0"
+        )
+        amounts = dict.fromkeys(("vol24h", "volCcy24h"), "1")
+        return {"instType": "SPOT", "instId": symbol, **prices, **amounts, "ts": str(now_ms)}
+    return None
 
 
 async def main(arguments: argparse.Namespace) -> None:
