@@ -122,11 +122,3 @@ class Limiter(Protocol):
     async def acquire(self, endpoint: str) -> None:
         """Return when one request to `endpoint` may be sent."""
         ...
-
-
-class Clock(Protocol):
-    """Wall time, for leases, pings, backoff and batches; never for candles."""
-
-    def wall_ms(self) -> int: ...
-
-    def monotonic(self) -> float: ...
