@@ -15,7 +15,8 @@ from marketdata.storage.trades import select_trades
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
 
-# Ids rise with time but for a few milliseconds: the newest id is among the last rows.
+# Ids rise with time but for a few milliseconds: the newest id is among the last rows, and rows
+# that are later than it have smaller ids and belong to the minutes that are not closed too.
 _LAST_TRADE: Final = """
 select trade_id, (extract(epoch from executed_at) * 1000)::bigint from (
     select trade_id, executed_at from marketdata_trade where instrument_id = %s
@@ -38,8 +39,9 @@ def read_resume(cursor: CursorWrapper, instrument: Instrument) -> Resume:
     open_ms = _first_opening(cursor, instrument.pk) if closed_ms is None else closed_ms + MINUTE_MS
     open_trades = empty_trades()
     given_up: tuple[Hole, ...] = ()
-    if open_ms is not None and last_id is not None and last_ms is not None and last_ms >= open_ms:
-        open_trades = select_trades(cursor, instrument.pk, open_ms, last_ms + 1)
+    if open_ms is not None and last_id is not None and last_ms is not None:
+        end_ms = max(open_ms, last_ms) + MINUTE_MS
+        open_trades = select_trades(cursor, instrument.pk, open_ms, end_ms)
         given_up = read_given_up(instrument.pk, open_ms, last_id)
     return Resume(
         last_trade_id=last_id,

@@ -172,3 +172,14 @@ def test_collection_resumes_knowing_what_the_open_minute_lacks(instrument, sink)
     sink.commit(batch(trades=tape(DAY + 71_000, [1.0] * 3, first_id=9), repaired=(lacking,)))
 
     assert sink.resume("BTC-USDT").given_up == ()
+
+
+def test_collection_resumes_with_a_trade_that_is_later_than_the_newest_id(instrument, sink):
+    trades = tape(DAY, [100.0] * 6 + [101.0, 102.0])
+    trades["time_ms"][-2:] = DAY + 60_003, DAY + 59_999
+    sink.commit(batch(trades=trades, minutes=closed(trades)))
+
+    resume = sink.resume("BTC-USDT")
+
+    assert (resume.last_trade_id, resume.last_closed_open_ms) == (8, DAY)
+    assert resume.open_trades["trade_id"].tolist() == [7]
