@@ -40,15 +40,15 @@ def write_gaps(cursor: CursorWrapper, instrument_id: int, emission: Emission) ->
     """Store what became of the holes of an emission.
 
     A hole given up stays an open gap with a reason: its minutes went on as incomplete, and it
-    still waits for its repair. The hole of a first start has no beginning and is no gap: nothing
-    was being collected before it.
+    still waits for its repair. The hole of a first start has no beginning and is no gap while it
+    is being filled: nothing was being collected before it. Given up it is one, from id 0 on, or
+    the next start would take its minutes for whole.
     """
     for hole in (*emission.opened, *emission.repaired, *emission.given_up):
-        if hole.first_id is not None:
+        if hole.first_id is not None or hole in emission.given_up:
             cursor.execute(_OPEN, [instrument_id, *_ids(hole), *_circumstances(hole)])
     for hole in emission.given_up:
-        if hole.first_id is not None:
-            cursor.execute(_EXPLAIN, [_GIVEN_UP, instrument_id, *_ids(hole)])
+        cursor.execute(_EXPLAIN, [_GIVEN_UP, instrument_id, *_ids(hole)])
     for hole in emission.repaired:
         if hole.first_id is not None:
             cursor.execute(_REPAIRED, [instrument_id, *_ids(hole)])
@@ -77,8 +77,8 @@ def read_given_up(instrument_id: int, open_ms: int, last_id: int) -> tuple[Hole,
     )
 
 
-def _ids(hole: Hole) -> tuple[int | None, int]:
-    return hole.first_id, hole.last_id
+def _ids(hole: Hole) -> tuple[int, int]:
+    return hole.first_id or 0, hole.last_id
 
 
 def _circumstances(hole: Hole) -> tuple[datetime, datetime, str]:

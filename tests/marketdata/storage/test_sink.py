@@ -9,6 +9,7 @@ from marketdata.collector.errors import LostLease
 from marketdata.domain.aggregation import aggregate_minutes, resample_all
 from marketdata.domain.events import Hole, HoleCause
 from marketdata.domain.records import Opening
+from marketdata.domain.stream import InstrumentStream
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.models import (
     Candle,
@@ -183,3 +184,18 @@ def test_collection_resumes_with_a_trade_that_is_later_than_the_newest_id(instru
 
     assert (resume.last_trade_id, resume.last_closed_open_ms) == (8, DAY)
     assert resume.open_trades["trade_id"].tolist() == [7]
+
+
+def test_a_first_start_that_was_given_up_is_known_after_a_restart(instrument, sink):
+    sink.store_candles("BTC-USDT", closed(tape(DAY, [100.0] * 12))[:1], "history")
+    unknown = Hole(None, 49, DAY + MINUTE_MS, DAY + 5 * MINUTE_MS, HoleCause.START)
+    sink.commit(batch(opened=(unknown,)))
+    assert not DataGap.objects.exists()
+    seen = tape(DAY + 5 * MINUTE_MS, [101.0, 102.0], first_id=50)
+    sink.commit(batch(trades=seen, given_up=(unknown,)))
+
+    stream = InstrumentStream(SPEC, sink.resume("BTC-USDT"), DAY + 6 * MINUTE_MS)
+    minutes = stream.live(tape(DAY + 6 * MINUTE_MS, [103.0], first_id=52)).minutes
+
+    assert minutes[["open_time_ms", "minutes"]].tolist() == [(DAY + 5 * MINUTE_MS, 0)]
+    assert DataGap.objects.get().reason
