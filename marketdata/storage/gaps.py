@@ -25,9 +25,11 @@ insert into marketdata_datagap (
 ) values (%s, %s, %s, %s, %s, %s, 'open', '') on conflict do nothing
 """
 
+# A gap may begin before the hole: what a killed collector had found of it is stored, and the hole
+# begins behind that.
 _REPAIRED: Final = """
 update marketdata_datagap set state = 'repaired', closed_at = now()
-where instrument_id = %s and first_trade_id >= %s and last_trade_id <= %s and state <> 'repaired'
+where instrument_id = %s and last_trade_id between %s and %s and state <> 'repaired'
 """
 
 _EXPLAIN: Final = """

@@ -199,3 +199,14 @@ def test_a_first_start_that_was_given_up_is_known_after_a_restart(instrument, si
 
     assert minutes[["open_time_ms", "minutes"]].tolist() == [(DAY + 5 * MINUTE_MS, 0)]
     assert DataGap.objects.get().reason
+
+
+def test_a_gap_that_was_partly_filled_before_a_kill_is_repaired_with_the_rest(instrument, sink):
+    hole = Hole(9, 20, DAY + 70_000, DAY + 75_000, HoleCause.LOSS)
+    rest = Hole(12, 40, DAY + 72_000, DAY + 85_000, HoleCause.START)
+
+    sink.commit(batch(opened=(hole,)))
+    sink.commit(batch(opened=(rest,)))
+    sink.commit(batch(repaired=(rest,)))
+
+    assert {gap.state for gap in DataGap.objects.all()} == {"repaired"}
