@@ -24,5 +24,7 @@ threads = 4
 graceful_timeout = 10
 # On a disk, a slow write would look like a stuck worker.
 worker_tmp_dir = "/dev/shm"  # noqa: S108 - only a heartbeat's file, made by gunicorn itself
+# Its folder would be /app, which is not ours to write; nobody asks gunicorn anything there.
+control_socket_disable = True
 # Only the proxy can reach this address.
 forwarded_allow_ips = "*"
