@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from marketdata.domain.events import Emission, Hole, HoleCause
 from marketdata.models import DataGap, from_ms, to_ms
+from marketdata.storage.proving import Span
 
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
@@ -30,6 +31,7 @@ insert into marketdata_datagap (
 _REPAIRED: Final = """
 update marketdata_datagap set state = 'repaired', closed_at = now()
 where instrument_id = %s and last_trade_id between %s and %s and state <> 'repaired'
+returning start, "end", reason
 """
 
 _EXPLAIN: Final = """
@@ -38,8 +40,8 @@ where instrument_id = %s and first_trade_id = %s and last_trade_id = %s and stat
 """
 
 
-def write_gaps(cursor: CursorWrapper, instrument_id: int, emission: Emission) -> None:
-    """Store what became of the holes of an emission.
+def write_gaps(cursor: CursorWrapper, instrument_id: int, emission: Emission) -> list[Span]:
+    """Store what became of the holes of an emission; return where minutes must be judged again.
 
     A hole given up stays an open gap with a reason: its minutes went on as incomplete, and it
     still waits for its repair. The hole of a first start has no beginning and is no gap while it
@@ -51,9 +53,13 @@ def write_gaps(cursor: CursorWrapper, instrument_id: int, emission: Emission) ->
             cursor.execute(_OPEN, [instrument_id, *_ids(hole), *_circumstances(hole)])
     for hole in emission.given_up:
         cursor.execute(_EXPLAIN, [_GIVEN_UP, instrument_id, *_ids(hole)])
+    spans = [Span(hole.after_ms, hole.before_ms) for hole in emission.given_up]
     for hole in emission.repaired:
         if hole.first_id is not None:
             cursor.execute(_REPAIRED, [instrument_id, *_ids(hole)])
+            gaps = cursor.fetchall()
+            spans += [Span(to_ms(start), to_ms(end)) for start, end, reason in gaps if reason]
+    return spans
 
 
 def read_given_up(instrument_id: int, open_ms: int, last_id: int) -> tuple[Hole, ...]:

@@ -17,7 +17,9 @@ from marketdata.models import Instrument
 from marketdata.storage.candles import read_candles
 from marketdata.storage.gaps import write_gaps
 from marketdata.storage.locks import check_fence, lock_instrument
+from marketdata.storage.merging import differs
 from marketdata.storage.openings import write_openings
+from marketdata.storage.proving import judged_minutes
 from marketdata.storage.rebuilding import settle_minutes
 from marketdata.storage.resuming import read_resume
 from marketdata.storage.trades import write_trades
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
 
 _LATE: Final = "late trade"
+_HOLE: Final = "hole given up or repaired"
 
 
 class DatabaseSink:
@@ -101,7 +104,9 @@ def _store(cursor: CursorWrapper, instrument: Instrument, part: InstrumentBatch)
     minutes["closed_at_ms"][minutes["closed_at_ms"] == 0] = part.exchange_ms
     minutes = settle_minutes(cursor, instrument, minutes, emission.rebuild)
     store_minutes(cursor, instrument, minutes, _LATE)
-    write_gaps(cursor, instrument.pk, emission)
+    for span in write_gaps(cursor, instrument.pk, emission):
+        judged = judged_minutes(cursor, instrument, span, part.exchange_ms)
+        store_minutes(cursor, instrument, judged, _HOLE, differs)
 
 
 @contextmanager

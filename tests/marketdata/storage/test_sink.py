@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from marketdata.collector.errors import LostLease
+from marketdata.collector.ports import Batch, InstrumentBatch
 from marketdata.domain.aggregation import aggregate_minutes, resample_all
 from marketdata.domain.events import Hole, HoleCause
-from marketdata.domain.records import Opening
+from marketdata.domain.records import Opening, Source
 from marketdata.domain.stream import InstrumentStream
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.models import (
@@ -28,6 +29,7 @@ from tests.marketdata.storage.builders import (
     batch,
     closed,
     make_instrument,
+    minutes,
     random_tape,
     tape,
 )
@@ -118,8 +120,7 @@ def test_higher_candles_equal_the_resampled_minutes_whatever_the_batches(instrum
 
 def test_a_late_trade_revises_its_minute_the_windows_above_and_the_flats_after(instrument, sink):
     trades = tape(DAY, [100.0] * 6 * 11)
-    minutes = aggregate_minutes(trades, SPEC)
-    sink.commit(batch(trades=trades, minutes=minutes))
+    sink.commit(batch(trades=trades, minutes=aggregate_minutes(trades, SPEC)))
     late = tape(DAY + 30_500, [109.5], first_id=1_000)
 
     sink.commit(batch(trades=late, rebuild=(DAY,)))
@@ -195,9 +196,9 @@ def test_a_first_start_that_was_given_up_is_known_after_a_restart(instrument, si
     sink.commit(batch(trades=seen, given_up=(unknown,)))
 
     stream = InstrumentStream(SPEC, sink.resume("BTC-USDT"), DAY + 6 * MINUTE_MS)
-    minutes = stream.live(tape(DAY + 6 * MINUTE_MS, [103.0], first_id=52)).minutes
+    emission = stream.live(tape(DAY + 6 * MINUTE_MS, [103.0], first_id=52))
 
-    assert minutes[["open_time_ms", "minutes"]].tolist() == [(DAY + 5 * MINUTE_MS, 0)]
+    assert emission.minutes[["open_time_ms", "minutes"]].tolist() == [(DAY + 5 * MINUTE_MS, 0)]
     assert DataGap.objects.get().reason
 
 
@@ -210,3 +211,73 @@ def test_a_gap_that_was_partly_filled_before_a_kill_is_repaired_with_the_rest(in
     sink.commit(batch(repaired=(rest,)))
 
     assert {gap.state for gap in DataGap.objects.all()} == {"repaired"}
+
+
+def figures(instrument):
+    stored = read_candles(instrument, Timeframe.M1, DAY, DAY + DAY_MS)
+    minute = (stored["open_time_ms"] - DAY) // MINUTE_MS
+    return list(
+        zip(
+            minute.tolist(),
+            stored["close"].tolist(),
+            stored["source"].tolist(),
+            stored["minutes"].tolist(),
+            strict=True,
+        )
+    )
+
+
+def commit_all(sink, *emissions):
+    for emission in emissions:
+        sink.commit(Batch((InstrumentBatch("BTC-USDT", emission, DAY + 9 * MINUTE_MS),)))
+
+
+def stream_with_a_hole_behind_closed_minutes(sink):
+    """Return a stream that closed two minutes by time before trades 13 and 14 were missed."""
+    seen = tape(DAY, [100.0] * 6 + [101.0] * 6)
+    sink.commit(batch(trades=seen[:6]))
+    sink.commit(batch(minutes=closed(seen)))
+    stream = InstrumentStream(SPEC, sink.resume("BTC-USDT"), DAY + MINUTE_MS)
+    by_time = stream.live(seen), stream.tick(DAY + 3 * MINUTE_MS + 5_000)
+    late = stream.live(tape(DAY + 5 * MINUTE_MS + 1, [102.0], first_id=15))
+    commit_all(sink, *by_time, late)
+    return stream, late.opened[0]
+
+
+def test_minutes_that_closed_by_time_before_a_hole_are_incomplete_once_it_is_given_up(
+    instrument, sink
+):
+    stream, hole = stream_with_a_hole_behind_closed_minutes(sink)
+    assert figures(instrument) == [(0, 100.0, 0, 1), (1, 101.0, 0, 1), (2, 101.0, 3, 1)]
+
+    commit_all(sink, stream.give_up(hole, DAY + 6 * MINUTE_MS))
+
+    assert figures(instrument) == [(0, 100.0, 0, 1), (1, 101.0, 0, 0), (2, 101.0, 3, 0)]
+    assert CandleRevision.objects.count() == 2
+    exchange = minutes(DAY + MINUTE_MS, [108.0, 108.0], source=Source.EXCHANGE)
+    sink.store_candles("BTC-USDT", exchange, "loss")
+    assert figures(instrument)[1:] == [(1, 108.0, 1, 1), (2, 108.0, 1, 1)]
+
+
+def test_all_minutes_of_a_hole_are_whole_when_it_is_repaired_after_it_was_given_up(
+    instrument, sink
+):
+    stream, hole = stream_with_a_hole_behind_closed_minutes(sink)
+    found = tape(DAY + 4 * MINUTE_MS, [103.0, 104.0], first_id=13)
+
+    commit_all(sink, stream.give_up(hole, DAY + 6 * MINUTE_MS))
+    commit_all(sink, stream.live(tape(DAY + 7 * MINUTE_MS, [105.0], first_id=16)))
+    incomplete = [(1, 101.0, 0, 0), (2, 101.0, 3, 0), (5, 102.0, 0, 0)]
+    assert figures(instrument)[1:-1] == incomplete
+    commit_all(sink, stream.repaired(found, hole))
+
+    assert figures(instrument) == [
+        (0, 100.0, 0, 1),
+        (1, 101.0, 0, 1),
+        (2, 101.0, 3, 1),
+        (3, 101.0, 3, 1),
+        (4, 104.0, 0, 1),
+        (5, 102.0, 0, 1),
+        (6, 102.0, 3, 1),
+    ]
+    assert DataGap.objects.get().state == "repaired"
