@@ -266,6 +266,23 @@ def test_following_the_view_goes_one_candle_further_with_each_new_one(open_page,
     assert span(page) == before[1] - before[0]
 
 
+def test_a_closed_candle_costs_one_window_and_one_redraw(open_page, site):
+    page = open_page()
+    open_chart(page, "1d/", indicators="sma:5")
+    settle(page)
+    asked = []
+    page.on("request", lambda request: "/window?" in request.url and asked.append(request.url))
+    drawn = int(page.locator("tcp-chart").get_attribute("data-drawn"))
+    price = page.evaluate(f"{PLOT}.data[0].close.at(-1)")
+    site.publish_candle("BTC-USDT", "1d", site.end_ms, [price] * 4, closed=True)
+    site.publish_candle("BTC-USDT", "1d", site.end_ms + 86_400_000, [price] * 4)
+    page.wait_for_function("() => document.querySelectorAll('.overlay .candle-up').length === 2")
+    settle(page)
+    settle(page)
+    assert len(asked) == 1
+    assert int(page.locator("tcp-chart").get_attribute("data-drawn")) == drawn + 1
+
+
 def test_while_a_person_looks_at_the_past_nothing_moves(open_page, site):
     page = open_page()
     open_chart(page, "1h/")

@@ -46,17 +46,16 @@ class TcpChart extends HTMLElement {
     new ResizeObserver(() => this.#drawn && this.requestDraw()).observe(this);
   }
 
-  /** Take a figure with its first window: other panes, other lines. */
-  setFigure(figure, window) {
+  /** Take a figure: other panes, other lines. A window for it must follow. */
+  setFigure(figure) {
     this.#figure = figure;
     this.#legend.setFigure(figure);
-    this.setWindow(window);
   }
 
-  /** Take the columns of another window for the same figure. */
-  setWindow(window) {
+  /** Take the columns of another window, with the live candles that it does not hold. */
+  setWindow(window, live) {
     this.#series = new Series(window);
-    this.#trimForming();
+    this.#takeLive(live);
     this.requestDraw();
   }
 
@@ -69,9 +68,7 @@ class TcpChart extends HTMLElement {
 
   /** Take the candles that are newer than the window, the last one forming; no Plotly involved. */
   setLive(live) {
-    this.#live = live;
-    this.#last = live.length > 0 ? live[live.length - 1] : null;
-    this.#trimForming();
+    this.#takeLive(live);
     if (this.#drawn === null) return;
     if (this.#needsRoom()) this.requestDraw();
     this.#drawOverlay();
@@ -212,8 +209,10 @@ class TcpChart extends HTMLElement {
     return isInView && isOutside(this.#drawn.ranges.get("price"), this.#last);
   }
 
-  #trimForming() {
-    if (this.#series !== null && this.#live.length > 0) this.#series.cutFrom(this.#live[0].time);
+  #takeLive(live) {
+    this.#live = live;
+    this.#last = live.length > 0 ? live[live.length - 1] : null;
+    if (live.length > 0) this.#series.cutFrom(live[0].time);
   }
 
   // ------------------------------------------------------------------ reading

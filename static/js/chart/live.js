@@ -7,6 +7,7 @@ import { stream } from "../stream.js";
 const MOST = 100;
 
 export class LiveCandles {
+  #topic = "";
   #stop = null;
   #candles = new Map(); // open time -> candle
   #on;
@@ -16,12 +17,19 @@ export class LiveCandles {
     this.#on = on;
   }
 
+  /** Drop the candles of a series that is not `topic`. */
+  forgetOther(topic) {
+    if (topic === this.#topic) return;
+    this.#stop?.();
+    this.#stop = null;
+    this.#candles.clear();
+    this.#topic = topic;
+  }
+
   /** Listen to a series of candles instead of the one before. */
   follow(topic) {
-    if (topic === this.topic) return;
-    this.#stop?.();
-    this.#candles.clear();
-    this.topic = topic;
+    this.forgetOther(topic);
+    if (this.#stop !== null) return;
     this.#stop = stream.subscribe(topic, (message, { isResync }) => this.#take(message, isResync));
   }
 

@@ -15,6 +15,7 @@ import { time as timeText } from "../format.js";
 
 const PAUSE_MS = 120; // how long a movement must rest before its window is fetched
 const CLOSED_MS = 250; // gathers candles that close together, and spreads readers out
+const SHIFT_MS = 900; // how long a new candle stands right of the others before they make room
 
 class ChartPage {
   constructor(settings) {
@@ -28,6 +29,7 @@ class ChartPage {
     this.quote = new Quote(settings);
     this.timer = null;
     this.closedTimer = null;
+    this.shiftTimer = null;
     this.missedAfter = null; // the end of a window after which candles are missing and were asked for
   }
 
@@ -127,9 +129,8 @@ class ChartPage {
   /** Bring the chart, the controls and the address up to the model. */
   show(isNew = false) {
     const { model } = this;
+    clearTimeout(this.shiftTimer);
     this.chart.setView(model.view);
-    const [first] = [model.stretch.end - (this.chart.series?.step ?? 0)];
-    this.chart.querySelector(".jump").hidden = model.view.end >= first;
     this.toolbar.show();
     model.remember(isNew);
   }
@@ -176,13 +177,14 @@ class ChartPage {
       this.model.reach(times[times.length - 1] + held.step_ms);
       this.live.settle(times[times.length - 1], askedAt);
     }
-    if (figure === undefined) this.chart.setWindow(held);
-    else this.chart.setFigure(figure, held);
-    this.chart.setView(this.model.view);
     const topic = `candles:${settings.exchange}:${settings.symbol}:${held.stored}`;
+    if (figure !== undefined) this.chart.setFigure(figure);
+    this.live.forgetOther(topic);
+    clearTimeout(this.shiftTimer);
+    this.chart.setWindow(held, this.live.list());
+    this.chart.setView(this.model.view);
     this.live.follow(topic);
     watchAge(topic);
-    this.chart.setLive(this.live.list());
     this.toolbar.show();
   }
 
@@ -205,13 +207,18 @@ class ChartPage {
     const newest = candles[candles.length - 1];
     const { series } = this.chart;
     if (series.step <= this.model.settings.timeframes.at(-1).ms) {
-      // A candle has opened: the view goes one further, and nothing else moves.
-      if (this.model.reach(newest.time + series.step)) this.chart.setView(this.model.view);
+      if (this.model.reach(newest.time + series.step)) this.shiftSoon();
     }
     this.chart.setLive(candles);
     this.askForMissed(candles[0].time);
     this.quote.showLast(newest.close);
     this.toolbar.showFollowing();
+  }
+
+  /** Go one candle further: with the closed one's window, or without it if that does not come. */
+  shiftSoon() {
+    clearTimeout(this.shiftTimer);
+    this.shiftTimer = setTimeout(() => this.chart.setView(this.model.view), SHIFT_MS);
   }
 
   /** Fetch candles that closed between the window and the first message; once, as gaps are real. */

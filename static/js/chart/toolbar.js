@@ -6,6 +6,7 @@ import { span } from "./view.js";
 export class Toolbar {
   #page;
   #follow = document.getElementById("follow");
+  #jump = document.querySelector("tcp-chart .jump");
   #level = document.getElementById("level");
   #panel = document.getElementById("table-panel");
   #tableButton = document.getElementById("toggle-table");
@@ -50,9 +51,12 @@ export class Toolbar {
     if (!this.#panel.hidden) this.#fillTable();
   }
 
+  /** Whether the chart follows, and the way back to now once the newest candle is out of view. */
   showFollowing() {
-    const pressed = String(this.#page.model.isFollowing);
+    const { model, chart } = this.#page;
+    const pressed = String(model.isFollowing);
     if (this.#follow.getAttribute("aria-pressed") !== pressed) this.#follow.setAttribute("aria-pressed", pressed);
+    this.#jump.hidden = model.isFollowing || model.view.end >= model.stretch.end - chart.series.step;
   }
 
   read(candle) {
