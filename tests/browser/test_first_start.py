@@ -174,13 +174,14 @@ def see_a_new_candle_when_sped_up(house: House, page: Page) -> None:
         f"{addresses['TCPD_OKX_REST_URL']}/control/speed", json.dumps({"speed": 60}).encode()
     )
     urllib.request.urlopen(request, timeout=10).close()
-    page.wait_for_function(f"{newest} > {before}", timeout=60_000)
+    # A function: the pages' policy forbids to evaluate text.
+    page.wait_for_function(f"before => {newest} > before", arg=before, timeout=60_000)
 
 
 def stop_in_peace(house: House) -> None:
     """Press Ctrl-C; nothing is left running, and nothing was wrong."""
     members = house.members()
-    assert len(members) >= 8
+    assert len(members) >= 6
     started = time.monotonic()
     house.process.send_signal(signal.SIGINT)
     assert house.process.wait(STOP_S + 5) == 0
