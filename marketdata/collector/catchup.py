@@ -141,8 +141,10 @@ class CatchUp:
 
     async def _by_trades(self, repair: Repair) -> None:
         hole = repair.hole
-        complete = await self._page_back(repair, hole.first_id, hole.after_ms)
-        if not complete:
+        # Where the ids are known they say where to end: times are out of order by milliseconds.
+        start_ms = hole.after_ms if hole.first_id is None else 0
+        complete = await self._page_back(repair, hole.first_id, start_ms)
+        if not complete or hole in repair.lane.stream.holes:
             self._give_up(repair)
             await self._candles(repair, Timeframe.M1.open_time(hole.before_ms) + MINUTE_MS)
 
@@ -157,7 +159,8 @@ class CatchUp:
     async def _page_back(self, repair: Repair, first_id: int | None, start_ms: int) -> bool:
         """Feed trades from the hole's end back to `first_id` or to before `start_ms`.
 
-        Returns False when more than `max_hole_trades` would be needed.
+        Returns False when more than `max_hole_trades` would be needed. The hole may still be open
+        otherwise: the exchange may not have all of its trades, or not any more.
         """
         fetched = 0
         lane, hole = repair.lane, repair.hole

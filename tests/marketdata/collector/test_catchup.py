@@ -196,7 +196,7 @@ async def test_a_hole_that_is_still_being_filled_is_not_given_up():
     assert work.stored == list(range(1, 91))
 
 
-async def test_ids_the_exchange_never_had_are_given_up_in_the_end(monkeypatch):
+async def test_ids_the_exchange_never_had_are_replaced_by_its_candles(monkeypatch):
     monkeypatch.setattr("marketdata.collector.paging.PAUSES_S", (0.001, 0.001))
 
     class WithoutSeven(Archive):
@@ -208,12 +208,14 @@ async def test_ids_the_exchange_never_had_are_given_up_in_the_end(monkeypatch):
         work.trades(1)
         await work.settled()
         work.trades(10)
-        await work.settled()
-        work.trades(13)
+        await becomes(lambda: work.stored[-1] == 10)
+        assert work.candles[0]["minutes"] == 0
+        work.trades(14)
         await work.settled()
 
-    assert work.stored == [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13]
-    assert [candle["minutes"] for candle in work.candles.values()] == [0, 0]
+    assert work.stored == [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14]
+    assert [candle["minutes"] for candle in work.candles.values()] == [1, 1]
+    assert {int(candle["source"]) for candle in work.candles.values()} == {Source.EXCHANGE}
     assert len(work.sink.books["BTC-USDT"].given_up) == 1
 
 
