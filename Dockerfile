@@ -6,7 +6,8 @@ COPY requirements.txt .
 RUN /app/.venv/bin/pip install --no-cache-dir --no-input --require-hashes --no-deps -q -r requirements.txt
 
 FROM python:3.11-slim-bookworm
-RUN useradd --system --uid 10001 --user-group --home-dir /app --shell /usr/sbin/nologin tcpdashboard
+RUN groupadd --gid 10001 tcpdashboard \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin tcpdashboard
 WORKDIR /app
 COPY --from=packages /app/.venv .venv
 COPY . .
