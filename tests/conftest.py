@@ -55,6 +55,12 @@ settings.STORAGES = {
 settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    # A worker that found it would read the settings before it has started its own Valkey.
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+
 def pytest_unconfigure() -> None:
     if _started is not None:
         _started.stop()

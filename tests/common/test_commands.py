@@ -134,7 +134,9 @@ def test_the_web_process_serves_on_a_socket_it_was_handed_and_ends_on_sigterm():
 
 
 @pytest.mark.slow
-def test_gunicorn_serves_and_logs_as_every_process_does():
+def test_gunicorn_serves_and_logs_as_every_process_does(tmp_path):
+    (tmp_path / "static").mkdir()
+    environment = {"TCPD_VAR": str(tmp_path), "TCPD_LOG_DIR": "", "TCPD_LOG_FORMAT": "json"}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = probe.getsockname()
@@ -147,7 +149,7 @@ def test_gunicorn_serves_and_logs_as_every_process_does():
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd=ROOT,
-        env={**os.environ, "TCPD_LOG_DIR": "", "TCPD_LOG_FORMAT": "json", "TCPD_PROCESS": "web"},
+        env={**os.environ, **environment, "TCPD_PROCESS": "web"},
     )
     try:
         assert wait_until(lambda: web_answers(address, "/health/live"), 20)
