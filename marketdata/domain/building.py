@@ -85,6 +85,7 @@ class MinuteBuilder:
                 self._open[-1] = forming.joined(part)
             else:
                 out.rebuild.add(part.open_time_ms)
+                out.openings.append(_opening(part, rows))
 
     def close_before(self, end_ms: int, out: Outbox) -> None:
         """Hand out every minute that ends by `end_ms`: flat where it had no trade."""
@@ -148,6 +149,9 @@ class MinuteBuilder:
         minutes = np.unique(late["time_ms"] // MINUTE_MS * MINUTE_MS).tolist()
         minutes = [minute for minute in minutes if minute >= self._not_before_ms]
         out.rebuild.update(minutes)
+        # Of a minute that was flat or left out until now; one that is known already stays.
+        wanted = late[late["time_ms"] >= self._not_before_ms]
+        out.openings.extend(_opening(part, wanted) for part in _parts(wanted, self._spec))
         if not self._open:
             self._note_late_after_quiet(minutes, rows, is_late, out)
 

@@ -56,7 +56,8 @@ class Resume:
 class Emission:
     """What one input made of an instrument's stream; every part may be empty.
 
-    `trades` are in order of id, each once. `minutes` are closed 1m candles in order, flat ones
+    `trades` are in order of id, each once. Of two `openings` of a minute, in one emission or in
+    several, the first stays. `minutes` are closed 1m candles in order, flat ones
     included. `rebuild` are open times, ascending, of candles that were closed before and that a
     late trade has changed: the store builds those again, in this order, from its trades; one that
     has no trade was flat, and its price is the close before it, which may have changed.

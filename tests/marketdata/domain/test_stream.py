@@ -394,6 +394,16 @@ def test_too_many_waiting_trades_are_refused_and_nothing_is_changed():
 # Late trades
 
 
+def test_a_late_trade_opens_the_minute_that_was_closed_as_flat():
+    stream = live_at(10, "10:00:59")
+    assert closed(stream.tick(at("10:02:05"))) == [(at("10:01:00"), 100.0, 0.0, FLAT, 1)]
+
+    late = stream.live(trades((11, "10:01:30", 101.0, 1.0), (12, "10:01:31", 102.0, 1.0)))
+
+    assert late.rebuild == (at("10:01:00"),)
+    assert late.openings == (Opening(at("10:01:00"), 101.0, 11, at("10:01:30")),)
+
+
 def test_a_late_trade_for_a_closed_minute_asks_for_a_rebuild():
     stream = live_at(10, "10:00:59")
     stream.live(trades((11, "10:01:30", 101.0, 1.0), (12, "10:02:00", 102.0, 1.0)))
