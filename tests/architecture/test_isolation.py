@@ -24,7 +24,5 @@ def test_no_other_test_process_uses_this_valkey():
 
 
 def test_the_internet_is_out_of_reach():
-    with pytest.raises(
-        (RuntimeError, UserWarning), match=r"A test tried to use socket.socket.connect"
-    ):
+    with pytest.raises((RuntimeError, UserWarning), match="A test tried to use"):
         socket.create_connection(("192.0.2.1", 80), timeout=1)
