@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value
 from django.db.models.functions import Now
 
+from marketdata.domain.records import InstrumentSpec
 from marketdata.models import Collector, from_ms
 
 
@@ -46,7 +47,7 @@ class Orders:
 
     is_wanted: bool
     is_restart: bool
-    symbols: frozenset[str]
+    instruments: frozenset[InstrumentSpec]
 
 
 def acquire(collector_id: int, *, is_swept: bool = True) -> Lease | None:
@@ -148,5 +149,5 @@ def _orders(lease: Lease) -> Orders:
     return Orders(
         is_wanted=row.desired == Collector.Desired.RUNNING,
         is_restart=asked is not None and started is not None and asked > started,
-        symbols=frozenset(row.instruments.enabled().values_list("symbol", flat=True)),
+        instruments=frozenset(instrument.spec for instrument in row.instruments.enabled()),
     )

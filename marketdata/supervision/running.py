@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 
 from marketdata.collector.base import BaseCollector
 from marketdata.collector.errors import LostLease
+from marketdata.domain.records import InstrumentSpec
 from marketdata.models import Collector
 from marketdata.supervision.building import build_collector
 from marketdata.supervision.lease import Lease, Orders, Report, acquire, release, renew
@@ -137,7 +138,8 @@ class _Run:
             await asyncio.sleep(STOP_POLL_S)
 
     async def _renew_until_told(self, collector: BaseCollector) -> Outcome:
-        symbols = frozenset(spec.symbol for spec in collector.instruments)
+        # Whole specifications: a collector calculates with those it was built with.
+        instruments = frozenset(collector.instruments)
         while True:
             try:
                 report = self._reporter.report(collector.health())
@@ -147,20 +149,22 @@ class _Run:
                 # guards its writes should another holder come back first.
                 self._log.warning("lease_not_renewed", error=str(error))
             else:
-                if outcome := self._decide(orders, symbols):
+                if outcome := self._decide(orders, instruments):
                     return outcome
             await asyncio.sleep(settings.COLLECTOR_RENEW_SECONDS)
 
-    def _decide(self, orders: Orders | None, symbols: frozenset[str]) -> Outcome | None:
+    def _decide(
+        self, orders: Orders | None, instruments: frozenset[InstrumentSpec]
+    ) -> Outcome | None:
         if orders is None:
             return Outcome.LOST
         if self._symbols is not None:
             return None
-        if not orders.is_wanted or not orders.symbols:
+        if not orders.is_wanted or not orders.instruments:
             return Outcome.STOPPED
         if orders.is_restart:
             return Outcome.RESTART
-        return Outcome.CHANGED if orders.symbols != symbols else None
+        return Outcome.CHANGED if orders.instruments != instruments else None
 
     async def _observe(self, collector: BaseCollector) -> Outcome:
         while True:

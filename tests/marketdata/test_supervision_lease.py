@@ -87,7 +87,7 @@ def test_renewing_extends_the_lease_and_writes_the_report(collector):
     expire(collector)
     orders = renew(lease, LIVE)
     collector.refresh_from_db()
-    assert orders.symbols == {"BTC-USDT"}
+    assert [spec.symbol for spec in orders.instruments] == ["BTC-USDT"]
     assert orders.is_wanted
     assert not orders.is_restart
     assert collector.lease_expires_at > timezone.now()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
 from marketdata.loading.listing import sync_instruments
-from marketdata.models import Collector, Instrument, Trade
+from marketdata.models import Candle, Collector, Instrument, Trade
 from marketdata.signals import minute_closed
 from marketdata.supervision.lease import acquire
 from marketdata.supervision.running import Outcome, run_collector
@@ -104,6 +105,18 @@ def test_an_instrument_that_is_enabled_meanwhile_is_collected_under_the_same_lea
         assert run.outcome() is Outcome.SHUTDOWN
 
 
+@pytest.mark.slow
+def test_a_changed_contract_value_is_calculated_with_under_the_same_lease(collector):
+    assign(collector, "BTC-USDT-SWAP")
+    with running(collector) as run:
+        until(lambda: row(collector).state == "live")
+        Instrument.objects.filter(symbol="BTC-USDT-SWAP").update(contract_value="2.5")
+        until(lambda: any(volume > 2 * size for volume, size in swap_minutes()))
+        assert row(collector).fencing_token == 1
+        run.stop.set()
+        assert run.outcome() is Outcome.SHUTDOWN
+
+
 def test_without_instruments_the_run_ends(collector):
     with running(collector) as run:
         until(lambda: row(collector).state == "live")
@@ -183,6 +196,25 @@ def test_a_foreground_run_takes_the_symbols_it_is_given_and_ends_when_its_observ
 def assign(collector, symbol):
     instruments = Instrument.objects.filter(exchange="okx-sim", symbol=symbol)
     assert instruments.update(is_enabled=True, collector=collector) == 1
+
+
+def swap_minutes():
+    """Return each stored minute of the swap as its volume and the sizes of its trades."""
+    minutes = Candle.objects.filter(instrument__symbol="BTC-USDT-SWAP", timeframe=1)
+    minute = timedelta(minutes=1)
+    return [
+        (
+            candle.volume,
+            sum(
+                Trade.objects.filter(
+                    instrument=candle.instrument_id,
+                    executed_at__gte=candle.open_time,
+                    executed_at__lt=candle.open_time + minute,
+                ).values_list("size", flat=True)
+            ),
+        )
+        for candle in minutes
+    ]
 
 
 def row(collector):
