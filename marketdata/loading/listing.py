@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from marketdata.collector.errors import ExchangeUnavailable
 from marketdata.collector.ports import History, InstrumentInfo
 from marketdata.exchanges import open_history
 from marketdata.models import Instrument, from_ms
 
 KINDS: Final = ("spot", "swap")
+GONE: Final = "gone"
 
 _FIELDS: Final = (
     "kind",
@@ -44,9 +47,14 @@ def sync_instruments(exchange: str) -> Listing:
 
 
 def store_instruments(exchange: str, listed: Iterable[InstrumentInfo]) -> Listing:
-    """Bring the table up to date with everything that `listed` holds."""
+    """Bring the table up to date with everything that `listed` holds.
+
+    Raises ExchangeUnavailable, with nothing changed, when a whole kind would be gone: no exchange
+    closes a market at once, but answers of a bad moment have been empty.
+    """
     known = {row.symbol: row for row in Instrument.objects.filter(exchange=exchange)}
     wanted = {info.symbol: _values(info) for info in listed}
+    _check_kinds(known.values(), wanted.values())
     new = [
         Instrument(exchange=exchange, symbol=symbol, **values)
         for symbol, values in wanted.items()
@@ -58,11 +66,19 @@ def store_instruments(exchange: str, listed: Iterable[InstrumentInfo]) -> Listin
     gone = [
         row
         for symbol, row in known.items()
-        if symbol not in wanted and _assign(row, {"state": "gone"})
+        if symbol not in wanted and _assign(row, {"state": GONE})
     ]
     Instrument.objects.bulk_create(new, ignore_conflicts=True)
     Instrument.objects.bulk_update([*changed, *gone], _FIELDS, batch_size=500)
     return Listing(len(new), len(changed), len(gone))
+
+
+def _check_kinds(known: Iterable[Instrument], wanted: Iterable[dict[str, Any]]) -> None:
+    """Raise ExchangeUnavailable when nothing is listed of a kind that had instruments."""
+    listed = {values["kind"] for values in wanted}
+    missing = Counter(row.kind for row in known if row.state != GONE and row.kind not in listed)
+    for kind, count in sorted(missing.items()):
+        raise ExchangeUnavailable(f"the list of {kind} instruments is empty; {count} are known")
 
 
 async def _fetch(exchange: str) -> list[InstrumentInfo]:

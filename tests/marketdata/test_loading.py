@@ -6,6 +6,7 @@ import json
 import threading
 import urllib.request
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
+from marketdata.collector.errors import ExchangeUnavailable
 from marketdata.collector.ports import InstrumentInfo
 from marketdata.domain.records import Source
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
@@ -45,6 +47,9 @@ BTC = InstrumentInfo(
     listed_ms=1_611_907_686_000,
 )
 
+ETH = replace(BTC, symbol="ETH-USDT", base="ETH")
+SWAP = replace(BTC, symbol="BTC-USDT-SWAP", kind="swap")
+
 
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory):
@@ -64,10 +69,31 @@ def simulated(exchange, settings):
 def test_a_listing_is_stored_once_and_then_only_followed():
     assert store_instruments("okx-sim", [BTC]) == Listing(added=1, changed=0, gone=0)
     assert store_instruments("okx-sim", [BTC]) == Listing(added=0, changed=0, gone=0)
-    assert store_instruments("okx-sim", []) == Listing(added=0, changed=0, gone=1)
-    assert Instrument.objects.get().state == "gone"
-    assert store_instruments("okx-sim", [BTC]) == Listing(added=0, changed=1, gone=0)
-    assert Instrument.objects.get().state == "live"
+    assert store_instruments("okx-sim", [ETH]) == Listing(added=1, changed=0, gone=1)
+    assert Instrument.objects.named("okx-sim", "BTC-USDT").state == "gone"
+    assert store_instruments("okx-sim", [BTC, ETH]) == Listing(added=0, changed=1, gone=0)
+    assert Instrument.objects.named("okx-sim", "BTC-USDT").state == "live"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("listed", [[], [BTC]])
+def test_a_list_that_is_empty_of_a_kind_changes_nothing(listed):
+    store_instruments("okx-sim", [BTC, SWAP])
+    changed = [replace(info, tick_size=Decimal(7)) for info in listed]
+    with pytest.raises(ExchangeUnavailable, match=r"list of s.+ is empty; 1 are known"):
+        store_instruments("okx-sim", changed)
+    rows = Instrument.objects.values_list("symbol", "state", "tick_size")
+    assert list(rows) == [
+        ("BTC-USDT", "live", Decimal("0.1")),
+        ("BTC-USDT-SWAP", "live", Decimal("0.1")),
+    ]
+
+
+@pytest.mark.django_db
+def test_a_kind_whose_instruments_are_all_gone_may_stay_empty():
+    store_instruments("okx-sim", [BTC, SWAP])
+    Instrument.objects.filter(kind="swap").update(state="gone")
+    assert store_instruments("okx-sim", [BTC]) == Listing(added=0, changed=0, gone=0)
 
 
 @pytest.mark.django_db
