@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 from marketdata.collector.errors import SinkUnavailable
 from marketdata.collector.ports import Batch, InstrumentBatch
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 _LATE: Final = "late trade"
 _HOLE: Final = "hole given up or repaired"
+
+# Idle in a transaction for too long, a transaction that was too long, the three kinds of a
+# shutdown, and a lock that was not to be had in time.
+_ENDED: Final = frozenset({"25P03", "25P04", "57P01", "57P02", "57P03", "55P03"})
 
 
 class DatabaseSink:
@@ -114,6 +118,20 @@ def _available() -> Iterator[None]:
     """Turn a database that does not answer into SinkUnavailable, with a fresh connection next."""
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except (DatabaseError, InterfaceError) as error:
+        if not _is_away(error):
+            raise
         connection.close()
         raise SinkUnavailable(str(error).strip()) from error
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether `error` tells of the session or of the server, and not of what was asked.
+
+    psycopg2 reports a session that the server ended in more than one class, as it was noticed.
+    """
+    if isinstance(error, (OperationalError, InterfaceError)):
+        return True
+    if getattr(error.__cause__, "pgcode", None) in _ENDED:
+        return True
+    return connection.connection is None or bool(connection.connection.closed)

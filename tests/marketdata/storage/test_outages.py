@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import IntegrityError, connection, connections, transaction
 
 from marketdata.collector.errors import LostLease, SinkUnavailable
+from marketdata.domain.events import Hole, HoleCause
 from marketdata.models import Collector, Trade
 from marketdata.storage import DatabaseSink
 from tests.marketdata.storage.builders import DAY, batch, make_instrument, minutes, tape
@@ -81,6 +82,51 @@ def test_a_writer_that_waits_too_long_for_another_reports_the_sink_unavailable(s
 
     sink.commit(batch(trades=tape(DAY, [100.0])))
     assert Trade.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        # The message of a server that ends the session while a statement arrives, ...
+        "do $$ begin raise 'terminating connection' using errcode = '25P03'; end $$",
+        # ... and a session that it really ends.
+        "set local transaction_timeout = '20ms'; select pg_sleep(10)",
+    ],
+)
+def test_a_session_that_the_server_ended_for_its_length_is_followed_by_another(sink, ending):
+    def end_session(execute, _sql, params, many, context):
+        return execute(ending, None, many, context)
+
+    with connection.cursor() as cursor:
+        cursor.execute("select 1")
+    with connection.execute_wrapper(end_session), pytest.raises(SinkUnavailable):
+        sink.commit(batch(trades=tape(DAY, [100.0])))
+    assert connection.connection is None
+    sink.commit(batch(trades=tape(DAY, [100.0])))
+
+    assert Trade.objects.count() == 1
+
+
+def test_a_session_that_ends_in_the_middle_of_a_batch_is_followed_by_another(sink):
+    calls = []
+
+    def end_session(execute, *call):
+        calls.append(call)
+        if len(calls) == 3:
+            terminate_this_session()
+        return execute(*call)
+
+    with connection.execute_wrapper(end_session), pytest.raises(SinkUnavailable):
+        sink.commit(batch(trades=tape(DAY, [100.0])))
+    sink.commit(batch(trades=tape(DAY, [100.0])))
+
+    assert Trade.objects.count() == 1
+
+
+def test_a_value_the_table_refuses_is_no_outage(sink):
+    backwards = Hole(9, 5, DAY, DAY + 1, HoleCause.LOSS)
+    with pytest.raises(IntegrityError, match="gap_not_empty"):
+        sink.commit(batch(opened=(backwards,)))
 
 
 def test_a_take_over_waits_for_the_batch_that_has_passed_the_fence():
