@@ -36,12 +36,16 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Repair:
-    """One hole that is being worked on."""
+    """One hole that is being worked on, or that waits for its turn.
+
+    `progress_s` is when it last found trades, had its turn, or began to wait for it.
+    """
 
     lane: Lane
     hole: Hole
     opened_exchange_ms: int
     progress_s: float
+    has_turn: bool = False
     task: asyncio.Task[None] | None = field(default=None, repr=False)
 
 
@@ -99,9 +103,11 @@ class CatchUp:
             quiet_s = now_s - repair.progress_s
             open_ms = now_ms - repair.opened_exchange_ms
             is_late = open_ms >= self._settings.give_up_exchange_ms
-            if is_late and quiet_s >= self._settings.give_up_quiet_s:
+            if is_late and quiet_s >= self._quiet_limit_s(repair):
                 self._give_up(repair)
-            if quiet_s >= self._settings.repair_patience_s and repair.task is not None:
+            # One that waits is tried in any case: the ones before it end.
+            is_stuck = repair.has_turn and quiet_s >= self._settings.repair_patience_s
+            if is_stuck and repair.task is not None:
                 repair.task.cancel()
 
     async def close(self) -> None:
@@ -128,6 +134,7 @@ class CatchUp:
     async def _run(self, repair: Repair) -> None:
         try:
             async with self._turns:
+                repair.has_turn, repair.progress_s = True, self._monotonic()
                 if _is_large(repair.hole, self._settings.max_hole_trades):
                     await self._by_candles(repair)
                 else:
@@ -199,6 +206,10 @@ class CatchUp:
     async def _until(self, exchange_ms: int) -> None:
         while self._pipeline.clock.now_ms < exchange_ms:  # noqa: ASYNC110 - not worth an event
             await asyncio.sleep(self._settings.tick_ms / 1000)
+
+    def _quiet_limit_s(self, repair: Repair) -> float:
+        settings = self._settings
+        return settings.give_up_quiet_s if repair.has_turn else settings.give_up_waiting_s
 
     def _give_up(self, repair: Repair) -> None:
         """Let the stream go on, unless the hole was filled or given up before."""

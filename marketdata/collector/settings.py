@@ -43,6 +43,9 @@ class CollectorSettings:
     # A repair that still finds trades is not given up: at a start it may take a minute. Longer
     # than the pauses between the stale answers that paging.py waits out for one page, 8 s.
     give_up_quiet_s: float = 10.0
+    # A repair that waits behind others has found nothing because it was not tried yet. After this
+    # its instrument goes on all the same, and what is found later is added.
+    give_up_waiting_s: float = 60.0
     # A repair that has not moved for so long is left to the gap's own repair later.
     repair_patience_s: float = 600.0
     warn_every_s: float = 60.0

@@ -166,6 +166,7 @@ async def test_after_30_s_of_exchange_time_a_hole_is_given_up_and_filled_when_it
         await work.settled()
         work.archive.is_away = True
         work.trades(5, 6, 7)
+        await asyncio.sleep(0)
         work.catchup.look()
         assert work.candles == {}, "withheld while the hole is open"
         work.trades(8, 9, 10)
@@ -194,6 +195,42 @@ async def test_a_hole_that_is_still_being_filled_is_not_given_up():
 
     assert work.sink.books["BTC-USDT"].given_up == []
     assert work.stored == list(range(1, 91))
+
+
+@pytest.mark.parametrize(("waiting_s", "given_up"), [(60.0, [2]), (0.0, [2, 6])])
+async def test_a_hole_whose_repair_waits_for_its_turn_is_given_up_only_after_long(
+    waiting_s, given_up
+):
+    class Gated(Archive):
+        gate = asyncio.Event()
+
+        async def trades_before(self, symbol: str, before_id: int | None) -> Trades:
+            await self.gate.wait()
+            return await super().trades_before(symbol, before_id)
+
+    archive = Gated()
+    archive.gate.set()
+    async with working(
+        archive,
+        repairs_at_once=1,
+        give_up_exchange_ms=0,
+        give_up_waiting_s=waiting_s,
+        repair_patience_s=0.0 if waiting_s else 600.0,
+    ) as work:
+        work.trades(1)
+        await work.settled()
+        archive.gate.clear()
+        work.trades(5)
+        work.trades(9)
+        await asyncio.sleep(0)
+        work.catchup.look()
+        await work.pipeline.writer.flushed()
+        book = work.sink.books["BTC-USDT"]
+        assert sorted(hole.first_id for hole in book.given_up) == given_up
+        archive.gate.set()
+        await work.settled()
+
+    assert set(range(6, 10)) <= set(work.stored), "it had its turn"
 
 
 async def test_ids_the_exchange_never_had_are_replaced_by_its_candles(monkeypatch):
