@@ -79,6 +79,7 @@ def test_both_answer_and_keep_what_was_written_over_a_restart(engines, var):
     assert (second.engines["valkey"].port, second.engines["valkey"].password) == (port, password)
 
 
+@pytest.mark.slow
 def test_nothing_runs_after_a_stop(engines, var):
     engine = engines()
     engine.start()
@@ -88,6 +89,7 @@ def test_nothing_runs_after_a_stop(engines, var):
     assert not record_path(var).exists()
 
 
+@pytest.mark.slow
 def test_secrets_are_for_their_owner_alone(engines, var):
     engine = engines()
     engine.start()
@@ -127,6 +129,7 @@ def test_a_stale_pid_file_that_names_a_living_process_is_no_obstacle(engines, va
     assert ask(engine, "SELECT 1") == [(1,)]
 
 
+@pytest.mark.slow
 def test_servers_left_by_a_killed_starter_are_replaced(engines, var):
     code = (
         "import sys, os, signal; from pathlib import Path;"
@@ -148,6 +151,7 @@ def test_servers_left_by_a_killed_starter_are_replaced(engines, var):
     assert ask(engine, "SELECT 1") == [(1,)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")
 def test_engines_end_with_a_killed_parent_that_asked_for_it(var):
     code = (
@@ -166,6 +170,7 @@ def test_engines_end_with_a_killed_parent_that_asked_for_it(var):
     )
 
 
+@pytest.mark.slow
 def test_an_interrupted_first_start_is_begun_again(engines, var):
     half = var / ".postgres.unfinished"
     half.mkdir()
@@ -176,6 +181,7 @@ def test_an_interrupted_first_start_is_begun_again(engines, var):
     assert not half.exists()
 
 
+@pytest.mark.slow
 def test_data_of_another_major_version_are_refused(engines, var):
     engine = engines(only=("postgres",))
     engine.start()
@@ -185,6 +191,7 @@ def test_data_of_another_major_version_are_refused(engines, var):
         engine.start()
 
 
+@pytest.mark.slow
 def test_two_folders_run_side_by_side(engines, var):
     one, two = engines(var / "one"), engines(var / "two")
     one.start()
@@ -201,6 +208,7 @@ def test_a_path_with_spaces_commas_and_quotes_works(engines, var):
     assert valkey_of(engine).ping()
 
 
+@pytest.mark.slow
 def test_a_path_too_long_for_a_socket_gets_a_private_short_one(engines, var):
     deep = var / ("d" * 60) / ("e" * 60)
     engine = engines(deep, only=("postgres",))
@@ -232,6 +240,7 @@ def test_a_folder_of_another_user_is_refused_in_one_sentence(engines, var):
     assert list(var.iterdir()) == []
 
 
+@pytest.mark.slow
 @root_only
 def test_as_root_a_closed_checkout_stays_closed_and_data_go_where_the_database_may_go(engines, var):
     closed = var / "home"
@@ -251,6 +260,7 @@ def test_as_root_a_closed_checkout_stays_closed_and_data_go_where_the_database_m
         shutil.rmtree(data)
 
 
+@pytest.mark.slow
 @root_only
 def test_as_root_postgres_runs_as_somebody_else(engines):
     engine = engines(only=("postgres",))
@@ -268,6 +278,7 @@ def test_entering_a_folder_is_tried_as_the_user_who_must(var):
     assert not can_enter(var / "closed", user)
 
 
+@pytest.mark.slow
 def test_an_engine_that_cannot_start_says_why(engines, var):
     engine = engines(only=("postgres",))
     engine.start()
@@ -306,6 +317,7 @@ def test_a_command_starts_engines_and_leaves_none_behind(var):
     assert processes_in(var / "postgres", "postgres") == []
 
 
+@pytest.mark.slow
 def test_a_command_uses_engines_that_run_and_leaves_them_running(engines, var):
     engine = engines()
     engine.start()
