@@ -33,8 +33,9 @@ class Socket(Protocol):
 class Feed:
     """One feed of a collector.
 
-    `live` runs each time the feed is subscribed after it was not, and is cancelled when it is
-    lost; `lost` is called when the last of its sockets ended or fell silent.
+    `live` runs each time the feed is subscribed after it was not, again when it fails, and is
+    cancelled when the feed is lost; `lost` is called when the last of its sockets ended or fell
+    silent.
     """
 
     def __init__(
@@ -96,8 +97,20 @@ class Feed:
         if not self.is_live:
             self.is_live = True
             log.info("feed live", feed=self.name, connections=self.connections)
-            self._living = asyncio.create_task(self._live(), name=f"live {self.name}")
-            self._living.add_done_callback(self._living_ended)
+            self._living = asyncio.create_task(self._go_live(), name=f"live {self.name}")
+
+    async def _go_live(self) -> None:
+        """Run `live` until it succeeds: without it, nothing shows what was missed before."""
+        backoff = Backoff(self._settings.backoff_base_s, self._settings.backoff_cap_s)
+        while True:
+            try:
+                await self._live()
+            except Exception as error:
+                self._complaints.last_error = f"{self.name}: {type(error).__name__}: {error}"
+                log.exception("going live failed", feed=self.name)
+            else:
+                return
+            await asyncio.sleep(backoff.next_delay_s())
 
     def _set_lost(self) -> None:
         if self.is_live:
@@ -118,12 +131,6 @@ class Feed:
             log.error("socket failed", feed=self.name, exc_info=error)
         if not self._readers:
             self._set_lost()
-
-    def _living_ended(self, living: asyncio.Task[None]) -> None:
-        error = None if living.cancelled() else living.exception()
-        if error is not None:
-            self._note(f"{type(error).__name__}: {error}")
-            log.error("going live failed", feed=self.name, exc_info=error)
 
     def _note(self, reason: str) -> None:
         self._complaints.last_error = f"{self.name}: {reason}"

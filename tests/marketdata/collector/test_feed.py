@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from marketdata.collector.complaints import Complaints
-from marketdata.collector.errors import ExchangeUnavailable
+from marketdata.collector.errors import ExchangeRefused, ExchangeUnavailable
 from marketdata.collector.feed import Feed
 from marketdata.collector.settings import CollectorSettings
 from tests.marketdata.collector.waiting import becomes
@@ -42,6 +42,7 @@ class Held:
         self.sockets: list[ToldSocket] = []
         self.told: list[str] = []
         self.complaints = Complaints()
+        self.failures = 0
         self.feed = Feed("business", self._open, self._live, self._lost, QUICK, self.complaints)
 
     def _open(self) -> ToldSocket:
@@ -50,6 +51,9 @@ class Held:
 
     async def _live(self) -> None:
         self.told.append("live")
+        if self.failures:
+            self.failures -= 1
+            raise ExchangeRefused("HTTP 400")
         await asyncio.sleep(3600)
 
     def _lost(self) -> None:
@@ -91,6 +95,30 @@ async def test_a_feed_is_live_from_its_subscription_on(held):
 
         assert holding.feed.is_live
         assert holding.told == ["live"]
+
+
+async def test_going_live_is_tried_until_it_succeeds(held):
+    async with held() as holding:
+        holding.failures = 2
+        (await holding.socket(0)).ready.set()
+        await becomes(lambda: len(holding.told) == 3)
+        await holding.settled()
+
+        assert holding.feed.is_live
+        assert holding.told == ["live", "live", "live"]
+        assert holding.complaints.last_error == "business: ExchangeRefused: HTTP 400"
+
+
+async def test_going_live_is_not_tried_any_more_when_the_feed_is_lost(held):
+    async with held() as holding:
+        holding.failures = 1_000_000
+        (await holding.socket(0)).ready.set()
+        await becomes(lambda: holding.told[1:] == ["live"])
+        holding.feed.replace("channel trades-all is silent")
+        told = len(holding.told)
+        await asyncio.sleep(5 * QUICK.backoff_cap_s)
+
+        assert holding.told[told - 1 :] == ["lost"]
 
 
 async def test_a_lost_socket_is_followed_by_another(held):
