@@ -12,7 +12,10 @@ from marketdata.domain.records import Trades
 from marketdata.domain.timeframe import MINUTE_MS
 
 _MOST: Final = 100
-"""Stretches remembered; trades of older ones are taken for known and dropped."""
+"""Stretches remembered; trades of older ones are taken for known and dropped.
+
+Two stretches cannot be joined into one: trades between them, which are known, would be taken again.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +33,28 @@ class Void:
 
 
 class Voids:
-    """The newest stretches of ids that were given up, ascending."""
+    """The newest stretches of ids that were given up, ascending.
+
+    Of those before them only the times are known, as one span: their minutes stay incomplete, and
+    their holes are never called whole.
+    """
 
     def __init__(self) -> None:
         self._voids: list[Void] = []
+        self._forgotten: Void | None = None
 
     def add(self, void: Void) -> None:
         """Remember `void`."""
-        self._voids = sorted([*self._voids, void], key=lambda one: one.first_id)[-_MOST:]
+        voids = sorted([*self._voids, void], key=lambda one: one.first_id)
+        for oldest in voids[:-_MOST]:
+            self._forgotten = _joined(self._forgotten, oldest)
+        self._voids = voids[-_MOST:]
 
     def touch(self, open_time_ms: int) -> bool:
         """Return whether trades of the minute at `open_time_ms` may be missing."""
         end_ms = open_time_ms + MINUTE_MS
-        return any(one.after_ms < end_ms and one.before_ms >= open_time_ms for one in self._voids)
+        voids = self._voids if self._forgotten is None else [self._forgotten, *self._voids]
+        return any(one.after_ms < end_ms and one.before_ms >= open_time_ms for one in voids)
 
     def fill(self, trades: Trades) -> tuple[Trades, tuple[Hole, ...]]:
         """Return those of `trades` that had been given up, in order, and the holes now whole."""
@@ -54,10 +66,14 @@ class Voids:
             is_wanted |= (ids >= void.first_id) & (ids <= void.last_id)
         rows = trades[is_wanted]
         rows = rows[np.argsort(rows["trade_id"], kind="stable")]
-        before = {void.hole for void in self._voids}
+        before = {void.hole for void in self._voids if not self._is_forgotten(void.hole)}
         chosen = [row for row in range(len(rows)) if self._fill_row(rows[row])]
         left = {void.hole for void in self._voids}
         return rows[chosen], tuple(sorted(before - left, key=lambda hole: hole.last_id))
+
+    def _is_forgotten(self, hole: Hole) -> bool:
+        """Whether a part of `hole` may be among the stretches that are forgotten."""
+        return self._forgotten is not None and (hole.first_id or 0) <= self._forgotten.last_id
 
     def _fill_row(self, row: np.void) -> bool:
         last_id = int(row["trade_id"])
@@ -69,6 +85,19 @@ class Voids:
                 )
                 return True
         return False
+
+
+def _joined(one: Void | None, other: Void) -> Void:
+    """Return one stretch that covers both."""
+    if one is None:
+        return other
+    return Void(
+        other.hole,
+        min(one.first_id, other.first_id),
+        max(one.last_id, other.last_id),
+        min(one.after_ms, other.after_ms),
+        max(one.before_ms, other.before_ms),
+    )
 
 
 def _around(void: Void, first_id: int, last_id: int, time_ms: int) -> list[Void]:
