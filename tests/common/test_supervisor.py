@@ -265,6 +265,14 @@ def test_an_exchange_that_does_not_answer_is_given_up_after_its_time():
         assert 0.6 < time.monotonic() - started < 3
 
 
+def test_a_closed_way_to_the_exchange_is_known_sooner():
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        started = time.monotonic()
+        assert not reaches_okx(f"http://127.0.0.1:{nobody.getsockname()[1]}", 30)
+        assert time.monotonic() - started < 10
+
+
 def test_the_source_of_data_goes_into_every_environment(tmp_path):
     source = Source.of("auto", 1, tmp_path)
     assert source.env == {}
