@@ -12,7 +12,8 @@ from pathlib import Path
 from tcpdashboard.embedded.errors import CannotStartError
 
 NEEDED_BYTES = 300_000_000
-ASK_TIMEOUT_S = 2.0
+# The log stands still meanwhile.
+ASK_TIMEOUT_S = 1.0
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -73,8 +73,8 @@ class Running:
 
     def check_ready(self) -> bool:
         """Say whether what needs this program may start; asked again until it is so once."""
-        runs_on = self.program.kind in (Kind.ENGINE, Kind.SERVICE)
-        if not self.is_ready and runs_on and time.monotonic() >= self.ask_again_at:
+        can_tell = self.is_alive and self.program.kind in (Kind.ENGINE, Kind.SERVICE)
+        if not self.is_ready and can_tell and time.monotonic() >= self.ask_again_at:
             self.is_ready = self.program.is_ready()
             self.ask_again_at = time.monotonic() + ASK_EVERY_S
         return self.is_ready

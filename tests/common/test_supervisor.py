@@ -112,6 +112,17 @@ def test_a_service_counts_when_it_answers_not_when_it_runs(recorder, tmp_path):
     assert re.search(r"^after +\| True$", recorder.said, re.MULTILINE)
 
 
+def test_what_does_not_run_is_not_asked(recorder):
+    asked = []
+    recorder.run(
+        program("first", "import time; time.sleep(0.7)", kind=Kind.STEP),
+        program("second", is_ready=lambda: asked.append("first" in recorder.pids) or True,
+                needs=("first",)),
+    )  # fmt: skip
+    assert len(asked) == 1
+    assert "second" not in next(pids for pids in recorder.changes if "first" in pids)
+
+
 def test_what_is_not_wanted_counts_as_there(recorder):
     recorder.run(
         program("unwanted", is_wanted=lambda: False),
