@@ -103,6 +103,8 @@ def running_house(var: Path) -> Iterator[House]:
                 member.kill()
         process.wait()
         reader.join()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 @pytest.fixture
