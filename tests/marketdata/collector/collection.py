@@ -137,6 +137,9 @@ async def exchanges_own_trades(rest: OKXHistory, symbol: str, first: int, last: 
     return trades[trades["trade_id"] >= first]
 
 
+CONFIRMED_AFTER_MS = 5_000
+
+
 async def assert_equals_the_exchange(
     collection: Collection, symbol: str = "BTC-USDT", at_least: int = 2
 ) -> None:
@@ -145,6 +148,10 @@ async def assert_equals_the_exchange(
     book = collection.sink.books[symbol]
     trades, candles = book.trade_array(), book.candle_array()
     assert len(candles) >= at_least, "too few candles were closed to prove anything"
+    # The exchange itself calls a candle closed only some seconds after its end.
+    confirmed_ms = int(candles["open_time_ms"][-1]) + MINUTE_MS + CONFIRMED_AFTER_MS
+    while collection.exchange.clock.now_ms < confirmed_ms:  # noqa: ASYNC110 - a clock, no event
+        await asyncio.sleep(0.01)
 
     async with history(collection.exchange) as rest:
         first, last = int(trades["trade_id"][0]), int(trades["trade_id"][-1])
