@@ -48,6 +48,7 @@ def with_engines(action: object) -> None:
         engines.urls, TCPD_VAR=str(folder), DJANGO_SETTINGS_MODULE="tcpdashboard.settings"
     )
     os.environ.setdefault("TCPD_SECRET_KEY", secrets.token_urlsafe(48))
+    os.environ.setdefault("TCPD_LOG_LEVEL", "WARNING")
     try:
         import django
         from django.core.management import call_command
