@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tcpdashboard.settings")
 
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
+
+# WhiteNoise is not ASGI-native: a file is read whole in a thread, which is all this warning says.
+warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronous iterators")
 
 http_application = get_asgi_application()
 

@@ -13,6 +13,7 @@ from tcpdashboard.embedded.errors import CannotStartError
 
 NEEDED_BYTES = 300_000_000
 # The log stands still meanwhile.
+WEB_TIMEOUT_S = 3.0
 ASK_TIMEOUT_S = 1.0
 
 
@@ -44,7 +45,8 @@ def require_disk_space(folder: Path) -> None:
 
 def web_answers(address: tuple[str, int], path: str) -> bool:
     """Say whether the web process answers `path` with success."""
-    connection = http.client.HTTPConnection(*address, timeout=ASK_TIMEOUT_S)
+    # The first request of a process imports what it needs: cut off, it would log a warning.
+    connection = http.client.HTTPConnection(*address, timeout=WEB_TIMEOUT_S)
     with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
         connection.request("GET", path)
         return connection.getresponse().status < http.client.BAD_REQUEST

@@ -74,6 +74,8 @@ class Plan:
         options += ["--state", str(self.var_dir / "simulator"), "--speed", f"{self.source.speed:g}"]
         return Program(
             name="exchange",
+            # Like an engine it outlives its readers: they end in peace, not by a lost feed.
+            kind=Kind.ENGINE,
             needs=("probe",),
             command=self._manage("simulate_exchange", *options),
             env=self._env("exchange"),
