@@ -9,6 +9,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from marketdata import services
+from marketdata.admin.actions import each
 from marketdata.admin.reading import ReadOnlyAdmin
 from marketdata.models import Collector, DataGap
 
@@ -45,21 +46,18 @@ class CollectorAdmin(_ModelAdmin):
 
     @admin.action(description="Start", permissions=["change"])
     def start(self, request: HttpRequest, queryset: QuerySet[Collector]) -> None:
-        for collector in queryset:
-            services.request_start(collector)
-        messages.success(request, f"{len(queryset)} collectors were asked to start")
+        done = each(request, queryset, services.request_start)
+        messages.success(request, f"{done} collectors were asked to start")
 
     @admin.action(description="Stop", permissions=["change"])
     def stop(self, request: HttpRequest, queryset: QuerySet[Collector]) -> None:
-        for collector in queryset:
-            services.request_stop(collector)
-        messages.success(request, f"{len(queryset)} collectors were asked to stop")
+        done = each(request, queryset, services.request_stop)
+        messages.success(request, f"{done} collectors were asked to stop")
 
     @admin.action(description="Restart", permissions=["change"])
     def restart(self, request: HttpRequest, queryset: QuerySet[Collector]) -> None:
-        for collector in queryset:
-            services.request_restart(collector)
-        messages.success(request, f"{len(queryset)} collectors were asked to restart")
+        done = each(request, queryset, services.request_restart)
+        messages.success(request, f"{done} collectors were asked to restart")
 
 
 @admin.register(DataGap)

@@ -9,6 +9,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from marketdata import services
+from marketdata.admin.actions import each
 from marketdata.models import Instrument
 
 if TYPE_CHECKING:
@@ -59,12 +60,10 @@ class InstrumentAdmin(_ModelAdmin):
 
     @admin.action(description="Collect live and load the history", permissions=["change"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Instrument]) -> None:
-        for instrument in queryset:
-            services.enable_instrument(instrument)
-        messages.success(request, f"{len(queryset)} instruments are collected from now on")
+        done = each(request, queryset, services.enable_instrument)
+        messages.success(request, f"{done} instruments are collected from now on")
 
     @admin.action(description="Stop collecting", permissions=["change"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Instrument]) -> None:
-        for instrument in queryset:
-            services.disable_instrument(instrument)
-        messages.success(request, f"{len(queryset)} instruments are no longer collected")
+        done = each(request, queryset, services.disable_instrument)
+        messages.success(request, f"{done} instruments are no longer collected")

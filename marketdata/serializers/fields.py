@@ -11,6 +11,7 @@ from rest_framework import serializers
 
 from marketdata.models import to_ms
 
+MOST_DIGITS: Final = 13  # of any later time; int() refuses thousands of digits by an exception
 LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01: later times are seconds or typing errors
 
 
@@ -27,7 +28,8 @@ class TimeField(serializers.Field[int, str, int, Any]):
 
     def to_internal_value(self, data: str) -> int:
         text = str(data)
-        time_ms = int(text) if text.isascii() and text.isdigit() else self._iso(text)
+        is_number = text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS
+        time_ms = int(text) if is_number else self._iso(text)
         if not 0 <= time_ms < LATEST_MS:
             self.fail("invalid", text=text)
         return time_ms

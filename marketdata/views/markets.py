@@ -85,7 +85,11 @@ class CollectionSwitch(UserPassesTestMixin, View):
         except Instrument.DoesNotExist as error:
             raise Http404(str(error)) from None
         if request.POST.get("on") == "1":
-            services.enable_instrument(instrument)
+            try:
+                services.enable_instrument(instrument)
+            except services.Refused as refused:
+                messages.error(request, str(refused))
+                return redirect("markets")
             messages.success(
                 request,
                 f"{symbol} is collected from now on; its last 30 days are being loaded.",

@@ -12,6 +12,9 @@ from marketdata.charts.errors import BadChartRequest
 from marketdata.domain.errors import InvalidTimeframe
 from marketdata.models import Instrument
 
+# Of any number that is asked for; int() refuses thousands of digits by an exception.
+MOST_DIGITS: Final = 13
+
 # The first millisecond of the year 2100.
 _LAST_MS: Final = 4_102_444_800_000
 
@@ -49,6 +52,7 @@ def whole_number(
         return default
     if text is None:
         raise BadChartRequest(f"the parameter {name} is missing")
-    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+    is_number = text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS
+    if not is_number or not least <= int(text) <= most:
         raise BadChartRequest(f"{name} must be a whole number from {least} to {most}; was {text!r}")
     return int(text)

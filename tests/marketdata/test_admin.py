@@ -120,3 +120,15 @@ def test_instruments_are_enabled_and_disabled(page, market):
 
         market.refresh_from_db()
         assert market.is_enabled is is_enabled
+
+
+def test_an_action_that_is_refused_is_told_and_does_not_stop_the_others(page, market):
+    other = Collector.objects.create(name="another", exchange="okx-sim")
+    chosen = [other.pk, Collector.objects.get(name="okx").pk]
+
+    response = page.post(
+        url(Collector), {"action": "start", "_selected_action": chosen}, follow=True
+    )
+
+    assert "okx-sim is not collected here" in response.text
+    assert "1 collectors were asked to start" in response.text

@@ -117,6 +117,7 @@ def test_an_instrument_without_candles_has_empty_columns(reader, btc):
         ({"start": "2025-11-22T00:00:00"}, "start", "ISO 8601 with an offset"),
         ({"start": "2025-13-45T00:00:00Z"}, "start", "expected UTC milliseconds"),
         ({"start": "99999999999999999"}, "start", "expected UTC milliseconds"),
+        ({"start": "9" * 5_000}, "start", "expected UTC milliseconds"),
         ({"start": "-5"}, "start", "expected UTC milliseconds"),
         ({"start": "5", "end": "5"}, "end", "expected a time after start"),
         ({"limit": "0"}, "limit", "greater than or equal to 1"),

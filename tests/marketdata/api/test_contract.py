@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from django.core.management import call_command
@@ -54,6 +55,10 @@ def test_the_page_that_explains_the_endpoints_loads_nothing_from_elsewhere(reade
     assert page.status_code == 200
     assert "swagger-ui" in page.content.decode()
     assert "https://" not in page.content.decode()
+    # The Content-Security-Policy lets no script run that stands in the page itself.
+    scripts = re.findall(r"<script(.*?)>(.*?)</script>", page.content.decode(), re.DOTALL)
+    assert len(scripts) >= 3
+    assert all("src=" in attributes and not text.strip() for attributes, text in scripts)
 
 
 def test_schema_and_page_need_a_login(client, db):

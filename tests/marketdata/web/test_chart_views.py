@@ -161,6 +161,7 @@ def test_a_changed_candle_changes_the_windows_that_show_it(reader, history):
         ("1m", {"start": "-5"}, "start must be a whole number"),
         ("1m", {"end": ""}, "end must be a whole number"),
         ("1m", {"end": "99999999999999999"}, "end must be a whole number"),
+        ("1m", {"end": "9" * 5_000}, "end must be a whole number"),
         ("1m", {"end": START_MS}, "start must come before end"),
         ("1m", {"points": "801"}, "points must be a whole number from 10 to 800"),
         ("1m", {"indicators": "zigzag"}, "expected one of sma"),

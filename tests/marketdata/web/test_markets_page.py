@@ -145,6 +145,13 @@ def test_staff_switch_collection_on_and_off(staff):
     assert not eth.is_enabled
 
 
+def test_an_instrument_of_another_exchange_is_refused_in_a_sentence(staff):
+    make_instrument("ETH-USDT", exchange="okx")
+    answer = staff.post("/markets/okx/ETH-USDT/collection/", {"on": "1"}, follow=True)
+    assert answer.status_code == 200
+    assert "is not collected here" in answer.content.decode()
+
+
 def test_others_may_not_and_see_no_button(reader):
     eth = make_instrument("ETH-USDT")
     assert reader.post(SWITCH, {"on": "1"}).status_code == 403

@@ -1,0 +1,27 @@
+"""Actions on chosen rows: one that is refused is told and does not stop the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.contrib import messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from marketdata.services import Refused
+
+M = TypeVar("M", bound=Model)
+
+
+def each(request: HttpRequest, rows: QuerySet[M], action: Callable[[M], None]) -> int:
+    """Do `action` to every row; return to how many it was done."""
+    done = 0
+    for row in rows:
+        try:
+            action(row)
+        except Refused as refused:
+            messages.error(request, f"{row}: {refused}")
+        else:
+            done += 1
+    return done
