@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import dataclass
 
 from tcpdashboard.embedded.errors import CannotStartError
 
+LAST_PORT = 65535
 EXCHANGES = ("auto", "okx", "okx-sim")
 
 
@@ -36,8 +38,10 @@ def parse_options(arguments: list[str]) -> Options:
         "--speed", type=float, default=usual.speed, help="simulated seconds per second"
     )
     options = Options(**vars(parser.parse_args(arguments)))
-    if options.speed <= 0:
-        raise CannotStartError("--speed must be above 0")
+    if not 0 <= options.port <= LAST_PORT:
+        raise CannotStartError(f"--port must be from 0 to {LAST_PORT}")
+    if not 0 < options.speed < math.inf:
+        raise CannotStartError("--speed must be a number above 0")
     if options.speed != 1 and options.exchange == "okx":
         raise CannotStartError("--speed is for the simulated exchange: add --exchange okx-sim")
     return options

@@ -37,10 +37,14 @@ def up(options: Options) -> int:
     started = time.monotonic()
     claim(env.VAR_DIR)
     require_disk_space(env.VAR_DIR)
-    with only_supervisor(env.VAR_DIR), listen(options.host, options.port) as listener:
+    with only_supervisor(env.VAR_DIR):
+        # First, because a web process that was left running still holds the port.
         for name in leftovers.stop_leftovers(env.VAR_DIR):
             sys.stdout.write(f"stopped {name}, which an earlier start had left running\n")
-        with alone(env.VAR_DIR, LOCK_TIMEOUT_S) as use:
+        with (
+            listen(options.host, options.port) as listener,
+            alone(env.VAR_DIR, LOCK_TIMEOUT_S) as use,
+        ):
             stop_recorded(env.VAR_DIR)
             share(use)
             return _run(options, listener, started)

@@ -262,8 +262,19 @@ def test_speed_belongs_to_the_simulated_exchange():
     assert parse_options(["--exchange", "okx-sim", "--speed", "60"]).speed == 60
     with pytest.raises(CannotStartError, match="--speed is for the simulated exchange"):
         parse_options(["--exchange", "okx", "--speed", "60"])
-    with pytest.raises(CannotStartError, match="--speed must be above 0"):
-        parse_options(["--speed", "0"])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--speed", "0"], "--speed must be a number above 0"),
+        (["--speed", "nan"], "--speed must be a number above 0"),
+        (["--port", "99999"], "--port must be from 0 to 65535"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_one_sentence(options, says):
+    with pytest.raises(CannotStartError, match=says):
+        parse_options(options)
 
 
 def test_an_exchange_that_does_not_answer_is_given_up_after_its_time():
