@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+import redis
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection
@@ -150,7 +151,15 @@ def browser(site):
 
 
 @pytest.fixture
-def open_page(browser, site):
+def silence(site):
+    """Forget what earlier tests published: a page begins with what is stored."""
+    with redis.Redis.from_url(settings.REDIS_URL) as connection:
+        for key in connection.scan_iter("rt:*"):
+            connection.delete(key)
+
+
+@pytest.fixture
+def open_page(browser, site, silence):
     """Return a function that opens a logged-in page of a given size.
 
     Whatever a page complains about in its console, scripts that fail and breaches of the content

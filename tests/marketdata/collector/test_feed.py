@@ -113,7 +113,7 @@ async def test_going_live_is_not_tried_any_more_when_the_feed_is_lost(held):
     async with held() as holding:
         holding.failures = 1_000_000
         (await holding.socket(0)).ready.set()
-        await becomes(lambda: holding.told[1:] == ["live"])
+        await becomes(lambda: len(holding.told) >= 2)
         holding.feed.replace("channel trades-all is silent")
         told = len(holding.told)
         await asyncio.sleep(5 * QUICK.backoff_cap_s)
