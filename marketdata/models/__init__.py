@@ -10,14 +10,18 @@ from marketdata.models.bulk import (
     Opening,
     Trade,
 )
+from marketdata.models.checks import CHECK_BYTES, CandleCheck, CandleConflict
 from marketdata.models.collection import Collector, DataGap
 from marketdata.models.instruments import Instrument, InstrumentQuerySet
 from marketdata.models.times import from_ms, to_ms
 
 __all__ = [
+    "CHECK_BYTES",
     "SOURCE_CHOICES",
     "TIMEFRAME_CHOICES",
     "Candle",
+    "CandleCheck",
+    "CandleConflict",
     "CandleDay",
     "CandleRevision",
     "CandleRow",

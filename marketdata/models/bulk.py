@@ -100,18 +100,27 @@ class Candle(CandleColumns):
 
 
 class CandleDay(models.Model):
-    """One UTC day of candles: the version every cache is keyed by, and the fingerprint.
+    """One UTC day of candles: the version every cache is keyed by, the fingerprint and the counts.
 
-    Any write of a candle raises `version` in its transaction. Rows, complete and fingerprint are
-    true while `hashed_version` equals `version`; they are computed again when next asked for.
+    Any write of a candle raises `version` in its transaction. The fingerprint is true while
+    `hashed_version` equals `version`, the counts while `counted_version` does; both are computed
+    again when next asked for.
     """
 
     pk = models.CompositePrimaryKey("instrument", "timeframe", "day")
     day = models.DateField()
     version = models.BigIntegerField(default=1)
     hashed_version = models.BigIntegerField(default=0)
+    counted_version = models.BigIntegerField(db_default=0)
     rows = models.IntegerField(default=0)
-    complete = models.IntegerField(default=0)
+    complete = models.IntegerField(default=0, help_text="Candles with all their minutes.")
+    by_trades = models.IntegerField(db_default=0, help_text="Of the complete ones, by source.")
+    by_exchange = models.IntegerField(db_default=0)
+    by_import = models.IntegerField(db_default=0)
+    flat = models.IntegerField(db_default=0)
+    revised = models.IntegerField(
+        db_default=0, help_text="Candles that were changed or inserted after they were closed."
+    )
     fingerprint = models.BinaryField(max_length=32, default=b"")
     instrument = models.ForeignKey(
         Instrument, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False
