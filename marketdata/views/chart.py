@@ -24,7 +24,6 @@ from marketdata.views.feeds import feed_of
 from marketdata.views.queries import time_range
 from marketdata.views.quotes import price_decimals, stored_quote
 from marketdata.views.windows import stored_stretch
-from tcpdashboard.common.context import is_simulated
 
 FIRST_TIMEFRAME: Final = Timeframe.M15
 FIRST_CANDLES: Final = 540
@@ -49,7 +48,7 @@ def chart_page(request: HttpRequest, exchange: str, symbol: str, timeframe: str)
         "quote": stored_quote(instrument),
         "feed": feed_of(instrument, timezone.now()),
         "others": _others(instrument),
-        "page_is_simulated": is_simulated(exchange),
+        "page_exchange": exchange,
     }
     if stored is None:
         return render(request, "marketdata/chart_empty.html", context)

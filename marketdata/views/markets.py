@@ -19,7 +19,6 @@ from marketdata import services
 from marketdata.models import Instrument
 from marketdata.views.feeds import Feed, feed_of
 from marketdata.views.quotes import Quote, price_decimals, stored_quote
-from tcpdashboard.common.context import is_simulated
 
 _MOST_ROWS: Final = 200
 
@@ -62,7 +61,7 @@ class MarketsPage(TemplateView):
             "found": found.count(),
             "exchange": exchange,
             "exchanges": exchanges,
-            "page_is_simulated": is_simulated(exchange),
+            "page_exchange": exchange,
             "shows_all": shows_all,
             "wanted": wanted,
             "known": Instrument.objects.filter(exchange=exchange).count(),

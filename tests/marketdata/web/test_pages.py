@@ -9,14 +9,35 @@ import sys
 import pytest
 from django.conf import settings as project
 from django.contrib.auth import get_user_model
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404
 from django.template.loader import render_to_string
 from django.test import Client
+from django.urls import path
 
 from tcpdashboard.common.templatetags.json_blocks import json_block
 from tcpdashboard.common.templatetags.numbers import compact, direction, percent, price
 
 BANNER = "Simulated data."
 PAGES = ["/markets/", "/chart/okx-sim/BTC-USDT/15m/"]
+
+
+FAILURES = {
+    400: SuspiciousOperation("odd"),
+    403: PermissionDenied("no"),
+    404: Http404("nothing"),
+    500: ZeroDivisionError("broken"),
+}
+
+
+@login_not_required
+def fail(request, status):
+    """Answer with the page of an error."""
+    raise FAILURES[status]
+
+
+urlpatterns = [path("<int:status>/", fail)]
 
 
 @pytest.fixture
@@ -51,16 +72,58 @@ def test_logging_out_takes_a_form_and_not_a_link(reader):
     assert reader.get("/markets/").status_code == 302
 
 
-@pytest.mark.parametrize("address", PAGES)
+@pytest.mark.parametrize("address", [*PAGES, "/api/v1/docs/"])
 def test_simulated_data_is_announced_on_every_page(reader, btc, settings, address):
     settings.EXCHANGE = "okx-sim"
     assert BANNER in reader.get(address).content.decode()
 
 
-def test_simulated_data_is_announced_to_strangers_and_on_error_pages(client, db, settings):
+@pytest.mark.parametrize("address", ["/login/", "/nowhere/", "/admin/login/"])
+def test_simulated_data_is_announced_to_strangers(client, db, settings, address):
     settings.EXCHANGE = "okx-sim"
-    assert BANNER in client.get("/login/").content.decode()
-    assert BANNER in client.get("/nowhere/").content.decode()
+    assert BANNER in client.get(address).content.decode()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/admin/",
+        "/admin/marketdata/",
+        "/admin/marketdata/instrument/",
+        "/admin/marketdata/instrument/1/history/",
+        "/admin/auth/user/add/",
+        "/admin/auth/user/add/?_popup=1",
+        "/admin/password_change/",
+    ],
+)
+def test_simulated_data_is_announced_once_on_pages_of_the_administration(
+    admin_client, btc, settings, address
+):
+    settings.EXCHANGE = "okx-sim"
+    address = address.replace("/1/", f"/{btc.pk}/")
+    assert admin_client.get(address).content.decode().count(BANNER) == 1
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+def test_simulated_data_is_announced_where_a_view_fails_without_a_database(settings, status):
+    settings.EXCHANGE = "okx-sim"
+    settings.ROOT_URLCONF = __name__
+    # No `db`: a page of an error that asked it would fail here.
+    client = Client(raise_request_exception=False)
+    answer = client.get(f"/{status}/")
+    assert answer.status_code == status
+    content = answer.content.decode()
+    assert BANNER in content
+    assert "<h1>" in content
+
+
+def test_the_announcement_stands_on_an_expired_form_and_a_foreign_host(client, db, settings):
+    settings.EXCHANGE = "okx-sim"
+    strict = Client(enforce_csrf_checks=True)
+    assert BANNER in strict.post("/login/", {"username": "ann"}).content.decode()
+    foreign = client.get("/markets/", headers={"Host": "elsewhere.example"})
+    assert foreign.status_code == 400
+    assert BANNER in foreign.content.decode()
 
 
 def test_real_data_has_no_banner_but_charts_of_simulated_data_have(reader, btc, settings):
