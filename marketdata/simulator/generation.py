@@ -24,6 +24,8 @@ _CONTINUES: Final = 90
 """Of 256 matches so many belong to the taker order of the match before."""
 _NEXT_LEVEL: Final = 60
 """Of 256 such matches so many eat into the next price level."""
+_LEAST_PAUSE: Final = 4_096
+"""Between two orders of a minute, where the longest is 65,536 more: bursts, but no long silence."""
 _STEP_DEVIATION: Final = 26_754.5
 """Standard deviation of the sum of two uniforms of 16 bits."""
 
@@ -112,7 +114,7 @@ def _offsets(key: int, minutes: Minutes, orders: _Orders) -> Integers:
     """Return each order's milliseconds after its minute's start: bursts and pauses, rising."""
     uniform = part(orders.random_bits, 0, 16)
     squared = (uniform * uniform) >> 16
-    elapsed = _within_minute(((squared * squared) >> 16) + 16, orders)
+    elapsed = _within_minute(((squared * squared) >> 16) + _LEAST_PAUSE, orders)
     numbers = np.arange(minutes.first_minute, minutes.first_minute + len(minutes.counts))
     pause = part(bits(key + 2, numbers), 0, 14) + 1
     last = np.zeros(len(minutes.counts), np.int64)

@@ -17,8 +17,9 @@ class Instrument:
 
     `minimum` is the smallest order in units of size; `contract` the value of one contract (0 for
     spot) in units of 10^-4 of base currency, or of whole quote currency for an inverse swap.
-    The last four figures shape the seeded market: price at the start in quote currency, matches
-    a minute, standard deviation of a day's return, median trade in quote currency.
+    The last five figures shape the seeded market: price at the start in quote currency, matches
+    a minute, standard deviation of a day's return, median trade in quote currency, and how many
+    of the matches come in every minute whatever the mood, so that a busy market never falls silent.
     """
 
     symbol: str
@@ -31,6 +32,7 @@ class Instrument:
     matches_a_minute: float = 1.0
     daily_volatility: float = 0.03
     median_trade: float = 120.0
+    steady_matches: float = 0.0
 
     @property
     def kind(self) -> str:
@@ -150,7 +152,9 @@ def _shaped(
 
 
 INSTRUMENTS: Final = (
-    _shaped(_spot("BTC-USDT", 1, 8, 1000), 61_800.0, 96.0, 0.02, 150.0),
+    replace(
+        _shaped(_spot("BTC-USDT", 1, 8, 1000), 61_800.0, 144.0, 0.02, 150.0), steady_matches=64.0
+    ),
     _shaped(_spot("ETH-USDT", 2, 6, 100), 2_650.0, 64.0, 0.026, 120.0),
     _shaped(_spot("SOL-USDT", 2, 6, 1000), 152.0, 32.0, 0.034, 120.0),
     _shaped(_spot("XRP-USDT", 4, 6, 1_000_000), 0.58, 12.0, 0.03, 120.0),

@@ -150,14 +150,20 @@ class SeededMarket:
         instrument = self.instruments[symbol]
         asset = asset_block(self.seed, instrument.base, instrument.daily_volatility, block)
         key = key_of(self.seed, symbol, "counts")
-        counts = np.array([end - start], np.int64)
+        # Half of an average block is the least it can hold: see `_edge`.
+        steady = int(
+            min(instrument.steady_matches, instrument.matches_a_minute / 2) * self.activity
+        )
+        counts = np.array([end - start - steady * BLOCK], np.int64)
         for level in range(LEVELS):
             nodes = np.arange(block << level, (block + 1) << level, dtype=np.int64)
             rounding = part(bits(key + level, nodes), 0, 16)
             left = (counts * asset.splits[level] + rounding) >> 16
             counts = np.column_stack((left, counts - left)).ravel()
         listed = self._edge(symbol, LISTED_MINUTE // BLOCK)
-        return np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))) + (start - listed)
+        return np.concatenate((np.zeros(1, np.int64), np.cumsum(counts + steady))) + (
+            start - listed
+        )
 
     def _first_id(self, symbol: str, minute: int) -> int:
         return int(self._block(symbol, minute // BLOCK)[minute % BLOCK]) + 1
