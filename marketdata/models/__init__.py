@@ -11,12 +11,23 @@ from marketdata.models.bulk import (
     Trade,
 )
 from marketdata.models.checks import CHECK_BYTES, CandleCheck, CandleConflict
-from marketdata.models.collection import Collector, DataGap
+from marketdata.models.collection import Collector
+from marketdata.models.gaps import (
+    GAP_TRANSITIONS,
+    LIVE_STATES,
+    DataGap,
+    GapState,
+    RangeLock,
+    RefusedBatch,
+    TapeScan,
+)
 from marketdata.models.instruments import Instrument, InstrumentQuerySet
 from marketdata.models.times import from_ms, to_ms
 
 __all__ = [
     "CHECK_BYTES",
+    "GAP_TRANSITIONS",
+    "LIVE_STATES",
     "SOURCE_CHOICES",
     "TIMEFRAME_CHOICES",
     "Candle",
@@ -27,10 +38,14 @@ __all__ = [
     "CandleRow",
     "Collector",
     "DataGap",
+    "GapState",
     "Instrument",
     "InstrumentQuerySet",
     "Opening",
+    "RangeLock",
+    "RefusedBatch",
     "RevisionRow",
+    "TapeScan",
     "Trade",
     "TradeRow",
     "from_ms",

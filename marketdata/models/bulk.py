@@ -122,6 +122,9 @@ class CandleDay(models.Model):
         db_default=0, help_text="Candles that were changed or inserted after they were closed."
     )
     fingerprint = models.BinaryField(max_length=32, default=b"")
+    scanned_version = models.BigIntegerField(
+        db_default=0, help_text="The version at which the day was last looked through for gaps."
+    )
     instrument = models.ForeignKey(
         Instrument, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False
     )

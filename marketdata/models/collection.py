@@ -1,49 +1,10 @@
-"""Who collects, and what was missed."""
+"""Who collects."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.db import models
-from django.db.models.functions import Now
-
-from marketdata.models.instruments import Instrument
-
-
-class DataGap(models.Model):
-    """A stretch of trades that is missing, and what became of it."""
-
-    class State(models.TextChoices):
-        OPEN = "open"
-        REPAIRED = "repaired"
-        UNREPAIRABLE = "unrepairable"
-
-    class Cause(models.TextChoices):
-        RESTART = "restart"
-        OUTAGE = "outage"
-        LOSS = "loss"
-
-    instrument = models.ForeignKey(Instrument, on_delete=models.CASCADE, related_name="gaps")
-    first_trade_id = models.BigIntegerField()
-    last_trade_id = models.BigIntegerField()
-    start = models.DateTimeField(help_text="Time of the last trade before the gap.")
-    end = models.DateTimeField(help_text="Time of the first trade after the gap.")
-    cause = models.CharField(max_length=16, choices=Cause)
-    state = models.CharField(max_length=16, choices=State, default=State.OPEN)
-    reason = models.TextField(blank=True)
-    opened_at = models.DateTimeField(db_default=Now())
-    closed_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints = (
-            models.UniqueConstraint(
-                fields=("instrument", "first_trade_id", "last_trade_id"), name="gap_unique"
-            ),
-            models.CheckConstraint(
-                condition=models.Q(last_trade_id__gte=models.F("first_trade_id")),
-                name="gap_not_empty",
-            ),
-        )
 
 
 class Collector(models.Model):

@@ -53,6 +53,14 @@ class Instrument(models.Model):
         "Collector", null=True, blank=True, on_delete=models.SET_NULL, related_name="instruments"
     )
     history_loaded_at = models.DateTimeField(null=True, blank=True)
+    id_rule_suspended_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since then missing trade ids are no gaps: the exchange leaves ids out.",
+    )
+    id_holes_unfound = models.PositiveIntegerField(
+        default=0, help_text="Id gaps in a row of which the exchange has no trade."
+    )
 
     objects = InstrumentQuerySet.as_manager()
 

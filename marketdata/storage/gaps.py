@@ -22,8 +22,8 @@ _GIVEN_UP: Final = "not repaired in time: its minutes were handed on as incomple
 
 _OPEN: Final = """
 insert into marketdata_datagap (
-    instrument_id, first_trade_id, last_trade_id, start, "end", cause, state, reason
-) values (%s, %s, %s, %s, %s, %s, 'open', '') on conflict do nothing
+    instrument_id, kind, first_trade_id, last_trade_id, start, "end", cause
+) values (%s, 'trades', %s, %s, %s, %s, %s) on conflict do nothing
 """
 
 # A gap may begin before the hole: what a killed collector had found of it is stored, and the hole

@@ -1,10 +1,11 @@
-"""Who may write: one transaction at a time for an instrument, and only the holder of the lease."""
+"""Who may write: one transaction at a time, only the holder of the lease, no locked range."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from marketdata.collector.errors import LostLease
+from marketdata.models import RangeLock, from_ms, to_ms
 
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
@@ -36,3 +37,21 @@ def check_fence(cursor: CursorWrapper, collector_id: int | None, fencing_token: 
     )
     if cursor.fetchone() is None:
         raise LostLease(f"collector {collector_id} no longer has the token {fencing_token}")
+
+
+def locked_ranges(instrument_id: int, start_ms: int, end_ms: int) -> list[tuple[int, int]]:
+    """Return the stretches [start, end) of [start_ms, end_ms) that a person has locked, ascending.
+
+    Joined where they overlap or touch. Candles that open in one of them must not be changed.
+    """
+    rows = RangeLock.objects.filter(
+        instrument_id=instrument_id, start__lt=from_ms(end_ms), end__gt=from_ms(start_ms)
+    ).order_by("start")
+    joined: list[tuple[int, int]] = []
+    for start, end in rows.values_list("start", "end"):
+        first, last = max(start_ms, to_ms(start)), min(end_ms, to_ms(end))
+        if joined and first <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], last)
+        else:
+            joined.append((first, last))
+    return joined
