@@ -17,7 +17,7 @@ from marketdata.collector.complaints import Complaints
 from marketdata.collector.errors import ExchangeUnavailable
 from marketdata.collector.feed import Feed, Socket
 from marketdata.collector.pipeline import Pipeline
-from marketdata.collector.ports import History, Publisher, Sink
+from marketdata.collector.ports import History, NoRecorder, Publisher, Recorder, Sink
 from marketdata.collector.settings import CollectorSettings
 from marketdata.domain.records import InstrumentSpec
 
@@ -46,6 +46,7 @@ class BaseCollector(ABC):
         publisher: Publisher,
         history: History,
         settings: CollectorSettings | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.exchange = exchange
         self.instruments = tuple(instruments)
@@ -60,6 +61,7 @@ class BaseCollector(ABC):
             lambda lane: self._catchup.verify(lane),
         )
         self._history = history
+        self.recorder = recorder or NoRecorder()
         self._catchup = CatchUp(history, sink, self.pipeline, self.settings, self.complaints)
         self.feeds = {name: self._feed(name) for name in self.feed_names}
 
@@ -205,6 +207,7 @@ class BaseCollector(ABC):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.settings.drain_s):
                 await self.pipeline.writer.close()
+                await asyncio.to_thread(self.recorder.close)
         await self.closing()
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
 import numpy as np
 
 from marketdata.domain.events import Emission, Resume
-from marketdata.domain.records import Candles, Ticker, Trades
+from marketdata.domain.raw import RawMessage
+from marketdata.domain.records import Candles, Ticker, Trades, empty_candles
 from marketdata.domain.timeframe import Timeframe
 
 
@@ -35,12 +36,14 @@ class InstrumentBatch:
     """What one instrument's stream emitted since the last batch, merged and in order.
 
     `exchange_ms` is the exchange time at which the batch was made; the minutes of the emission
-    are closed as of then.
+    are closed as of then. `confirmed` are the exchange's own closed 1m candles, in order, none
+    before the stream closed its minute; a quote volume that was not told is NaN.
     """
 
     symbol: str
     emission: Emission
     exchange_ms: int
+    confirmed: Candles = field(default_factory=empty_candles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,41 @@ class Publisher(Protocol):
     def ticker(self, ticker: Ticker) -> None:
         """Show an instrument's last state."""
         ...
+
+
+class Recorder(Protocol):
+    """Where messages go that are kept as they came.
+
+    Never blocks, never raises: what it cannot take is dropped and counted.
+    """
+
+    def record(self, message: RawMessage) -> None:
+        """Keep one message."""
+        ...
+
+    def close(self) -> None:
+        """Store what waits, as far as that takes a moment, and end. Blocks meanwhile."""
+        ...
+
+
+class NoRecorder:
+    """Keeps nothing; implements Recorder."""
+
+    def record(self, message: RawMessage) -> None:
+        """Forget one message."""
+
+    def close(self) -> None:
+        """Nothing waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """Access to one account of an exchange, to read it. It does not show itself."""
+
+    api_key: str = field(repr=False)
+    secret: str = field(repr=False)
+    passphrase: str = field(repr=False)
+    is_demo: bool = False
 
 
 class History(Protocol):

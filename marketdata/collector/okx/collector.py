@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from marketdata.collector.base import BaseCollector
 from marketdata.collector.okx.constants import (
+    ACCOUNT,
+    BOOKS5,
     CANDLE_1M,
+    INSTRUMENT_KINDS,
+    INSTRUMENTS,
     PRODUCTION,
     SERVICE_UPGRADE,
+    STATUS,
     TICKERS,
     TRADES_ALL,
     Endpoints,
 )
+from marketdata.collector.okx.keeping import keep
 from marketdata.collector.okx.messages import (
     Ack,
     CandlesPush,
     Message,
     Notice,
+    OtherEvent,
+    OtherPush,
     Refusal,
     TickersPush,
     TradesPush,
     Unreadable,
 )
 from marketdata.collector.okx.parsing import TRADES_PREFIX, UNDECODABLE, decode_trades, parse
+from marketdata.collector.okx.private import PrivateSocket
 from marketdata.collector.okx.rest import OKXHistory, tls_context
 from marketdata.collector.okx.websocket import Channel, OKXSocket
-from marketdata.collector.ports import History, Publisher, Sink
+from marketdata.collector.ports import Credential, History, Publisher, Recorder, Sink
+from marketdata.collector.recording import Tap
 from marketdata.collector.settings import CollectorSettings
 from marketdata.collector.watchdog import InstrumentWatch
+from marketdata.domain.raw import RawChannel
 from marketdata.domain.records import InstrumentSpec
 
 PUBLIC: Final = "public"
 BUSINESS: Final = "business"
+PRIVATE: Final = "private"
 
 _CHANNELS: Final = {PUBLIC: (TICKERS,), BUSINESS: (TRADES_ALL, CANDLE_1M)}
 _FEED_AND_CHANNEL: Final = {
@@ -42,12 +54,14 @@ _FEED_AND_CHANNEL: Final = {
     "tickers": (PUBLIC, TICKERS),
 }
 
-Push = TradesPush | CandlesPush | TickersPush
+Push = TradesPush | CandlesPush | TickersPush | OtherPush
 
 
 class OKXCollector(BaseCollector):
     """Tickers from the public socket; every trade and 1m candle pushes from the business socket.
 
+    `raw_every_s` are the messages that go to `recorder` as they came. With a `credential` a third
+    socket brings the account's balances.
     `history` defaults to REST at `endpoints`, within the limits of this process.
     """
 
@@ -64,6 +78,9 @@ class OKXCollector(BaseCollector):
         exchange: str = "okx",
         history: History | None = None,
         settings: CollectorSettings | None = None,
+        recorder: Recorder | None = None,
+        raw_every_s: Mapping[RawChannel, float] | None = None,
+        credential: Credential | None = None,
     ) -> None:
         self._own_history = OKXHistory(endpoints) if history is None else None
         super().__init__(
@@ -73,8 +90,17 @@ class OKXCollector(BaseCollector):
             publisher=publisher,
             history=history or self._own_history,  # type: ignore[arg-type]
             settings=settings,
+            recorder=recorder,
         )
-        self._urls = {PUBLIC: endpoints.public, BUSINESS: endpoints.business}
+        self._tap = Tap(self.recorder, raw_every_s or {}, self.pipeline.clock, self.complaints)
+        self._credential = credential
+        if credential is not None and self._tap.keeps(RawChannel.BALANCES):
+            self.feeds[PRIVATE] = self._feed(PRIVATE)
+        self._urls = {
+            PUBLIC: endpoints.public,
+            BUSINESS: endpoints.business,
+            PRIVATE: endpoints.private,
+        }
         self._tls = tls_context(endpoints)
         self._messages_before = 0
         self._sockets: dict[str, OKXSocket] = {}
@@ -88,18 +114,7 @@ class OKXCollector(BaseCollector):
 
     def open_socket(self, feed: str) -> OKXSocket:
         """Return a new socket with the feed's channels of all instruments."""
-        channels = {
-            (channel, spec.symbol) for channel in _CHANNELS[feed] for spec in self.instruments
-        }
-        socket = OKXSocket(
-            self._urls[feed],
-            channels,
-            self._receive,
-            is_full=self.pipeline.writer.is_full,
-            drained=self.pipeline.writer.drained,
-            settings=self.settings,
-            tls=self._tls,
-        )
+        socket = self._new_socket(feed)
         if feed in self._sockets:
             self._messages_before += self._sockets[feed].received
         self._sockets[feed] = socket
@@ -138,6 +153,35 @@ class OKXCollector(BaseCollector):
         if self._own_history is not None:
             await self._own_history.close()
 
+    def _new_socket(self, feed: str) -> OKXSocket:
+        login = (self._credential,) if feed == PRIVATE else ()
+        kind: Any = PrivateSocket if login else OKXSocket
+        socket: OKXSocket = kind(
+            *login,
+            self._urls[feed],
+            self._channels(feed),
+            self._receive,
+            is_full=self.pipeline.writer.is_full,
+            drained=self.pipeline.writer.drained,
+            settings=self.settings,
+            tls=self._tls,
+        )
+        return socket
+
+    def _channels(self, feed: str) -> set[Channel]:
+        """Return what a feed subscribes; what is only kept as it came is among it where it is."""
+        if feed == PRIVATE:
+            return {(ACCOUNT, "")}
+        names, kept = _CHANNELS[feed], self._tap.keeps
+        if feed == PUBLIC and kept(RawChannel.BOOKS):
+            names += (BOOKS5,)
+        channels = {(name, spec.symbol) for name in names for spec in self.instruments}
+        if feed == PUBLIC and kept(RawChannel.STATUS):
+            channels.add((STATUS, ""))
+        if feed == PUBLIC and kept(RawChannel.INSTRUMENTS):
+            channels |= {(INSTRUMENTS, kind) for kind in INSTRUMENT_KINDS}
+        return channels
+
     def _receive(self, socket: OKXSocket, message: bytes) -> None:
         """Take one frame. Runs for every trade: the first branch is all that most of them see."""
         if not message.startswith(TRADES_PREFIX) or not socket.is_ready:
@@ -153,9 +197,13 @@ class OKXCollector(BaseCollector):
 
     def _take(self, socket: OKXSocket, said: Message, message: bytes) -> None:
         """Take one frame of any kind. The sockets' own events end with them."""
+        if isinstance(socket, PrivateSocket) and isinstance(said, (OtherEvent, Refusal)):
+            socket.take(said)
         match said:
-            case TradesPush() | CandlesPush() | TickersPush():
+            case TradesPush() | CandlesPush() | TickersPush() | OtherPush():
                 self._push(socket, said)
+                if not keep(self._tap, said, message):
+                    self.complaints.add("bad values", message)
             case Ack():
                 socket.acknowledged(said)
             case Refusal():

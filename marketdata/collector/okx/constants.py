@@ -17,6 +17,7 @@ class Endpoints:
     public: str = "wss://ws.okx.com:8443/ws/v5/public"
     business: str = "wss://ws.okx.com:8443/ws/v5/business"
     ca_file: str | None = None
+    private: str = "wss://ws.okx.com:8443/ws/v5/private"
 
 
 PRODUCTION: Final = Endpoints()
@@ -25,6 +26,15 @@ TICKERS: Final = "tickers"
 TRADES: Final = "trades"
 TRADES_ALL: Final = "trades-all"
 CANDLE_1M: Final = "candle1m"
+BOOKS5: Final = "books5"
+STATUS: Final = "status"
+INSTRUMENTS: Final = "instruments"
+ACCOUNT: Final = "account"
+
+SUBJECT_KEYS: Final = {STATUS: "", INSTRUMENTS: "instType", ACCOUNT: ""}
+"""What names the subject in a channel's argument, where it is not the instrument."""
+
+INSTRUMENT_KINDS: Final = ("SPOT", "SWAP")
 
 # Limits of one connection.
 MAX_REQUEST_BYTES: Final = 60_000  # OKX: 64 KB

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from marketdata.domain.records import Ticker
@@ -19,7 +20,10 @@ class TradesPush:
 
 @dataclass(frozen=True, slots=True)
 class CandlePush:
-    """A running or closed candle; volume in base currency, for derivatives too."""
+    """A running or closed candle; volume in base currency, for derivatives too.
+
+    A quote volume that was not told is NaN.
+    """
 
     symbol: str
     open_time_ms: int
@@ -29,6 +33,7 @@ class CandlePush:
     close: float
     volume: float
     confirmed: bool
+    quote_volume: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class TickersPush:
 
 @dataclass(frozen=True, slots=True)
 class OtherPush:
-    """Data of a channel that is not collected, such as books."""
+    """Data of a channel that is at most kept as it came, such as books."""
 
     channel: str
     symbol: str

@@ -95,6 +95,11 @@ class _TickersFrame(msgspec.Struct, gc=False):
 class _Arg(msgspec.Struct, gc=False):
     channel: str = ""
     instId: str = ""
+    instType: str = ""
+
+    @property
+    def subject(self) -> str:
+        return self.instId or self.instType
 
 
 class _Frame(msgspec.Struct, gc=False):
@@ -115,7 +120,7 @@ _decode_frame = msgspec.json.Decoder(_Frame).decode
 UNDECODABLE: Final = (ValueError, RecursionError)
 """What a decoder raises: bad JSON, bad UTF-8, a value of the wrong kind; JSON nested too deeply."""
 
-_REFUSED = re.compile(r"channel:(?P<channel>[^,\s]+),\s*instId:(?P<symbol>\S+)")
+_REFUSED = re.compile(r"channel:(?P<channel>[^,\s]+)(?:,\s*inst(?:Id|Type):(?P<symbol>\S+))?")
 
 
 def parse(message: bytes) -> Message:
@@ -153,27 +158,34 @@ def _push(arg: _Arg, message: bytes) -> Message:
         return TickersPush(
             arg.channel, arg.instId, tuple(_ticker(row) for row in rows_ if row.last)
         )
-    return OtherPush(arg.channel, arg.instId)
+    return OtherPush(arg.channel, arg.subject)
 
 
 def _event(frame: _Frame) -> Message:
     code = str(frame.code)
     arg = frame.arg or _Arg()
     if frame.event in ("subscribe", "unsubscribe"):
-        return Ack(frame.event, arg.channel, arg.instId)
+        return Ack(frame.event, arg.channel, arg.subject)
     if frame.event == "notice":
         return Notice(code, frame.msg)
     if frame.event == "error":
         named = _REFUSED.search(frame.msg)
         channel = arg.channel or (named["channel"] if named else "")
-        symbol = arg.instId or (named["symbol"] if named else "")
+        symbol = arg.subject or (named["symbol"] or "" if named else "")
         return Refusal(code, frame.msg, channel, symbol)
     return OtherEvent(frame.event)
 
 
 def _candle(symbol: str, row: CandleRow) -> CandlePush:
     volume = row.vol if is_spot(symbol) else row.volCcy
-    return CandlePush(symbol, row.ts, row.o, row.h, row.l, row.c, volume, row.confirm == "1")
+    quote_volume = _number(row.volCcyQuote)
+    return CandlePush(
+        symbol,
+        row.ts,
+        *(row.o, row.h, row.l, row.c, volume),
+        confirmed=row.confirm == "1",
+        quote_volume=math.nan if quote_volume is None else quote_volume,
+    )
 
 
 def _ticker(row: _TickerRow) -> Ticker:

@@ -20,13 +20,14 @@ from marketdata.collector.okx.constants import (
     CONNECTIONS_PER_S,
     MAX_REQUEST_BYTES,
     REQUESTS_PER_HOUR,
+    SUBJECT_KEYS,
 )
 from marketdata.collector.okx.messages import Ack, Notice, Refusal
 from marketdata.collector.okx.rest import is_loopback
 from marketdata.collector.settings import CollectorSettings
 
 Channel = tuple[str, str]
-"""A channel's name and the instrument: what one subscription is for."""
+"""A channel's name and its subject, mostly an instrument: what one subscription is for."""
 
 # Frames that wait in the library before it stops reading the network.
 MAX_FRAMES_WAITING: Final = 256
@@ -211,8 +212,9 @@ def subscribe_requests(channels: Collection[Channel]) -> Iterator[str]:
     """Yield as few requests as the limit on their size allows, sorted by channel."""
     args: list[dict[str, str]] = []
     size = 0
-    for channel, symbol in sorted(channels):
-        arg = {"channel": channel, "instId": symbol}
+    for channel, subject in sorted(channels):
+        key = SUBJECT_KEYS.get(channel, "instId")
+        arg = {"channel": channel, key: subject} if key else {"channel": channel}
         length = len(msgspec.json.encode(arg)) + 1
         if args and size + length > MAX_REQUEST_BYTES:
             yield _encoded(args)

@@ -1,0 +1,68 @@
+"""The private socket: it logs in before it subscribes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import time
+from typing import Any, Final
+
+import msgspec
+from websockets.asyncio.client import ClientConnection
+
+from marketdata.collector.errors import ExchangeUnavailable
+from marketdata.collector.okx.messages import OtherEvent, Refusal
+from marketdata.collector.okx.websocket import OKXSocket
+from marketdata.collector.ports import Credential
+
+LOGIN: Final = "login"
+
+
+class PrivateSocket(OKXSocket):
+    """A socket of one account. `login` is handed the answer to the login.
+
+    A refused login ends the socket: the next one tries again after the feed's pause.
+    """
+
+    def __init__(self, credential: Credential, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._credential = credential
+        self._answered = asyncio.Event()
+        self._refusal: str | None = None
+
+    def take(self, said: OtherEvent | Refusal) -> None:
+        """Take an event that may answer the login."""
+        if isinstance(said, Refusal):
+            if said.channel or self._answered.is_set():
+                return
+            self._refusal = f"login refused with {said.code} {said.message}"
+        elif said.event != LOGIN:
+            return
+        self._answered.set()
+
+    async def _subscribe(self, connection: ClientConnection) -> None:
+        self._spend_request()
+        await connection.send(login_request(self._credential, int(time.time())))
+        try:
+            async with asyncio.timeout(self._settings.ack_within_s):
+                await self._answered.wait()
+        except TimeoutError:
+            raise ExchangeUnavailable("the login was not answered") from None
+        if self._refusal is not None:
+            raise ExchangeUnavailable(self._refusal)
+        await super()._subscribe(connection)
+
+
+def login_request(credential: Credential, wall_s: int) -> str:
+    """Return the login, valid for 30 s around `wall_s` (UNIX seconds)."""
+    signed = f"{wall_s}GET/users/self/verify".encode()
+    digest = hmac.new(credential.secret.encode(), signed, hashlib.sha256).digest()
+    argument = {
+        "apiKey": credential.api_key,
+        "passphrase": credential.passphrase,
+        "timestamp": str(wall_s),
+        "sign": base64.b64encode(digest).decode(),
+    }
+    return msgspec.json.encode({"op": LOGIN, "args": [argument]}).decode()
