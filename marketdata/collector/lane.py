@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
 
 from marketdata.collector.watchdog import Activity
 from marketdata.domain.forming import FormingCandles
-from marketdata.domain.records import InstrumentSpec
+from marketdata.domain.records import CANDLE_DTYPE, Candles, InstrumentSpec
 from marketdata.domain.stream import InstrumentStream
 
 Row = tuple[Any, ...]
+
+CONFIRMED_LIMIT: Final = 1_000
+"""Minutes that may wait for a hole to be filled; older ones are asked for over REST later."""
 
 
 @dataclass(slots=True)
@@ -37,7 +42,20 @@ class Lane:
     shown_trades: int = -1
     # Open time and volume of a minute of which the exchange counts other trades than came in.
     doubted: tuple[int, float] | None = None
+    # The exchange's own closed candles, by open time, until the stream has closed the minute.
+    confirmed: dict[int, Row] = field(default_factory=dict)
 
     @property
     def symbol(self) -> str:
         return self.spec.symbol
+
+    def confirm(self, row: Row) -> None:
+        """Keep a closed candle of the exchange, a row of CANDLE_DTYPE."""
+        if len(self.confirmed) == CONFIRMED_LIMIT:
+            del self.confirmed[min(self.confirmed)]
+        self.confirmed[row[0]] = row
+
+    def take_confirmed(self) -> Candles:
+        """Return and forget the exchange's candles of minutes that are closed here too."""
+        ready = sorted(time for time in self.confirmed if time <= self.closed_through_ms)
+        return np.array([self.confirmed.pop(time) for time in ready], dtype=CANDLE_DTYPE)

@@ -9,6 +9,7 @@ import numpy as np
 
 from marketdata.collector.ports import InstrumentBatch
 from marketdata.domain.events import Emission
+from marketdata.domain.records import Candles
 
 
 def merge(items: Sequence[InstrumentBatch]) -> tuple[InstrumentBatch, ...]:
@@ -33,4 +34,13 @@ def _merge_one(symbol: str, group: list[InstrumentBatch]) -> InstrumentBatch:
         repaired=tuple(chain.from_iterable(emission.repaired for emission in emissions)),
         given_up=tuple(chain.from_iterable(emission.given_up for emission in emissions)),
     )
-    return InstrumentBatch(symbol, merged, max(item.exchange_ms for item in group))
+    exchange_ms = max(item.exchange_ms for item in group)
+    return InstrumentBatch(symbol, merged, exchange_ms, _confirmed(group))
+
+
+def _confirmed(group: list[InstrumentBatch]) -> Candles:
+    """Return the confirmed candles in order; of two of a minute the later one counts."""
+    candles = np.concatenate([item.confirmed for item in group][::-1])
+    _, places = np.unique(candles["open_time_ms"], return_index=True)
+    chosen: Candles = candles[places]
+    return chosen

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from marketdata.collector.clock import ExchangeClock
 from marketdata.collector.complaints import Complaints
+from marketdata.collector.confirming import RunningCandle, confirmed_row
 from marketdata.collector.lane import Lane, Row
 from marketdata.collector.ports import Batch, InstrumentBatch, Publisher, Sink
 from marketdata.collector.settings import CollectorSettings
@@ -14,25 +15,13 @@ from marketdata.collector.writer import Writer
 from marketdata.domain.errors import BufferFull
 from marketdata.domain.events import Emission, Hole
 from marketdata.domain.forming import FormingCandles
+from marketdata.domain.outbox import NOTHING
 from marketdata.domain.records import InstrumentSpec, Ticker, Trades, trade_array
 from marketdata.domain.stream import InstrumentStream
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 
 NOT_COLLECTED: Final = "an instrument that is not collected"
 FAR_FUTURE: Final = "time in the far future"
-
-
-class RunningCandle(Protocol):
-    """What the exchange says of a 1m candle; volume in base currency."""
-
-    @property
-    def symbol(self) -> str: ...
-    @property
-    def open_time_ms(self) -> int: ...
-    @property
-    def volume(self) -> float: ...
-    @property
-    def confirmed(self) -> bool: ...
 
 
 class Pipeline:
@@ -131,6 +120,7 @@ class Pipeline:
             # With a backlog, trades of the silent minute may be waiting in the socket.
             if lane.reached_ms and lane.doubted is None and not self.writer.is_full():
                 self.emit(lane, lane.stream.tick(self._proven_ms(lane)))
+            self._hand_on_confirmed(lane)
             self._show(lane)
         for ticker in self._tickers.values():
             self._publisher.ticker(ticker)
@@ -187,7 +177,8 @@ class Pipeline:
             lane.minutes_closed += len(emission.minutes)
             lane.minutes_waiting += len(emission.minutes)
         if not is_empty(emission):
-            self.writer.put(InstrumentBatch(lane.symbol, emission, self.clock.now_ms))
+            confirmed = lane.take_confirmed()
+            self.writer.put(InstrumentBatch(lane.symbol, emission, self.clock.now_ms, confirmed))
         for hole in emission.opened:
             self._opened(lane, hole)
 
@@ -207,7 +198,13 @@ class Pipeline:
         changed, self._reload = self._reload, set()
         return changed
 
+    def _hand_on_confirmed(self, lane: Lane) -> None:
+        """Pass on what the exchange confirmed, to be held against what is stored."""
+        if lane.confirmed and len(confirmed := lane.take_confirmed()):
+            self.writer.put(InstrumentBatch(lane.symbol, NOTHING, self.clock.now_ms, confirmed))
+
     def _confirm(self, lane: Lane, candle: RunningCandle) -> None:
+        lane.confirm(confirmed_row(candle))
         was_doubted = lane.doubted is not None
         lane.doubted = (candle.open_time_ms, candle.volume)
         if not self.settle(lane) and not was_doubted:

@@ -133,7 +133,11 @@ class Migration(migrations.Migration):
                 (
                     "state",
                     models.CharField(
-                        choices=[("open", "Open"), ("settled", "Settled")],
+                        choices=[
+                            ("open", "Open"),
+                            ("settled", "settled: both say the same now"),
+                            ("kept", "kept: a person left ours as it is"),
+                        ],
                         default="open",
                         max_length=8,
                     ),
@@ -176,7 +180,10 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(
                             models.Q(("settled_at", None), ("state", "open")),
-                            models.Q(("settled_at__isnull", False), ("state", "settled")),
+                            models.Q(
+                                models.Q(("state", "open"), _negated=True),
+                                ("settled_at__isnull", False),
+                            ),
                             _connector="OR",
                         ),
                         name="conflict_settled_at",

@@ -47,7 +47,8 @@ class CandleConflict(models.Model):
 
     class State(models.TextChoices):
         OPEN = "open"
-        SETTLED = "settled"
+        SETTLED = "settled", "settled: both say the same now"
+        KEPT = "kept", "kept: a person left ours as it is"
 
     instrument = models.ForeignKey(
         Instrument, on_delete=models.CASCADE, related_name="candle_conflicts"
@@ -84,7 +85,7 @@ class CandleConflict(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(state="open", settled_at=None)
-                | models.Q(state="settled", settled_at__isnull=False),
+                | (~models.Q(state="open") & models.Q(settled_at__isnull=False)),
                 name="conflict_settled_at",
             ),
         )

@@ -15,6 +15,7 @@ from marketdata.domain.records import Candles
 from marketdata.domain.timeframe import DAY_MS, Timeframe
 from marketdata.models import Instrument
 from marketdata.storage.candles import read_candles
+from marketdata.storage.checks import check_minutes
 from marketdata.storage.gaps import write_gaps
 from marketdata.storage.locks import check_fence, lock_instrument
 from marketdata.storage.merging import differs
@@ -111,6 +112,7 @@ def _store(cursor: CursorWrapper, instrument: Instrument, part: InstrumentBatch)
     for span in write_gaps(cursor, instrument.pk, emission):
         judged = judged_minutes(cursor, instrument, span, part.exchange_ms)
         store_minutes(cursor, instrument, judged, _HOLE, differs)
+    check_minutes(cursor, instrument.pk, part.confirmed)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from marketdata.domain.records import Candles, Source
 from marketdata.domain.timeframe import DAY_MS, HIGHER_TIMEFRAMES, MINUTE_MS, Timeframe
 from marketdata.models import Instrument, from_ms
 from marketdata.storage.candles import Bounds, select_bounds, select_candles
+from marketdata.storage.checks import note_changes
 from marketdata.storage.copying import copy_in
 from marketdata.storage.days import bump_days
 from marketdata.storage.flats import stale_flats
@@ -200,6 +201,8 @@ def _store(
     copy_in(cursor, "marketdata_candle", CANDLE_WRITE, len(rows), columns)
     revisions = after["revision"][merged.changed]
     record_changes(cursor, instrument_id, timeframe, merged.before, revisions, reason)
+    if timeframe is Timeframe.M1 and len(merged.before):
+        note_changes(cursor, instrument_id, merged.before, after[merged.changed], reason)
     late = _where(after, merged.inserted & _is_between(after, bounds))
     record_late(cursor, instrument_id, timeframe, late, reason)
     return _where(after, is_new)

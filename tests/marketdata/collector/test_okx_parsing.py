@@ -213,7 +213,9 @@ def test_volumes_of_swaps_are_taken_in_base_currency():
     spot = parse(push("candle1m", row)).candles[0]
     swap = parse(push("candle1m", row, "TRB-USDT-SWAP")).candles[0]
 
-    assert spot == CandlePush("BTC-USDT", 1685221620000, 4.0, 6.0, 3.0, 5.0, 88325.0, True)
+    assert spot == CandlePush(
+        "BTC-USDT", 1685221620000, 4.0, 6.0, 3.0, 5.0, 88325.0, True, 693968.0
+    )
     assert swap.volume == 8832.5
 
 
