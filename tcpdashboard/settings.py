@@ -214,12 +214,22 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
+# ----------------------------------------------------------------------------- live updates
+SOCKETS_PER_USER = env.int("TCPD_SOCKETS_PER_USER", default=30)
+SOCKET_CHECK_SECONDS = env.float("TCPD_SOCKET_CHECK_SECONDS", default=15)
+
+# ----------------------------------------------------------------------------- jobs
+JOB_LEASE_SECONDS = env.float("TCPD_JOB_LEASE_SECONDS", default=15)
+JOB_RENEW_SECONDS = env.float("TCPD_JOB_RENEW_SECONDS", default=4)
+JOB_SWEEP_SECONDS = env.int("TCPD_JOB_SWEEP_SECONDS", default=3)
+JOB_DAYS = env.int("TCPD_JOB_DAYS", default=90)
+
 # ----------------------------------------------------------------------------- collection
 COLLECTOR_LEASE_SECONDS = env.float("TCPD_COLLECTOR_LEASE_SECONDS", default=10)
 COLLECTOR_RENEW_SECONDS = env.float("TCPD_COLLECTOR_RENEW_SECONDS", default=3)
 # Whole seconds: beat's own table knows no fractions.
 COLLECTOR_SWEEP_SECONDS = env.int("TCPD_COLLECTOR_SWEEP_SECONDS", default=2)
-CELERY_BEAT_SCHEDULE = beat_schedule(COLLECTOR_SWEEP_SECONDS)
+CELERY_BEAT_SCHEDULE = beat_schedule(COLLECTOR_SWEEP_SECONDS, JOB_SWEEP_SECONDS)
 HISTORY_DAYS = env.int("TCPD_HISTORY_DAYS", default=30)
 OKX_REST_URL = env.str("TCPD_OKX_REST_URL", default="https://www.okx.com")
 OKX_WS_URL = env.str("TCPD_OKX_WS_URL", default="wss://ws.okx.com:8443/ws/v5")

@@ -10,6 +10,7 @@ const WORDS = {
   offline: ["offline", "Offline, reconnecting"],
   paused: ["stale", "Paused"],
   login: ["offline", "Logged out"],
+  full: ["offline", "Too many tabs open"],
 };
 // Younger data is called live without a number: a quiet market is not a fault.
 const SILENT_MS = 5000;

@@ -9,7 +9,8 @@
 // this one (reconnect, hole in `seq`, new `epoch`): what is shown must be checked against REST.
 //
 // States: connecting; live; stale (connected, but the server has lost its source); offline (waiting
-// to connect again); paused (hidden for a while); login (the session has ended); idle (not needed).
+// to connect again); paused (hidden for a while); login (the session has ended); full (too many
+// connections of this person, tried again now and then); idle (not needed).
 
 const DEFAULTS = {
   path: "/ws/stream/",
@@ -22,6 +23,7 @@ const DEFAULTS = {
 };
 
 const LOGIN_NEEDED = 4401;
+const TOO_MANY_SOCKETS = 4430;
 
 export class Stream extends EventTarget {
   #options;
@@ -152,10 +154,11 @@ export class Stream extends EventTarget {
     this.#drop();
     if (code === LOGIN_NEEDED) return this.#setState("login");
     const { firstRetryMs, lastRetryMs } = this.#options;
-    const limit = Math.min(lastRetryMs, firstRetryMs * 2 ** this.#failures);
+    const isFull = code === TOO_MANY_SOCKETS;
+    const limit = isFull ? lastRetryMs : Math.min(lastRetryMs, firstRetryMs * 2 ** this.#failures);
     // Jitter: all tabs lose a restarted server at the same moment.
     this.#retryTimer = setTimeout(() => this.#connect(), limit * (0.5 + Math.random() / 2));
-    return this.#setState("offline");
+    return this.#setState(isFull ? "full" : "offline");
   }
 
   #drop() {
@@ -182,7 +185,8 @@ export class Stream extends EventTarget {
 
   /** The tab or the network is back: connect now, or ask the open connection for a sign of life. */
   #wake() {
-    if (this.#state === "offline" || this.#state === "paused") {
+    // Somebody may have logged in, or closed tabs, in the meantime.
+    if (["offline", "paused", "login", "full"].includes(this.#state)) {
       this.#failures = 0;
       this.#connect();
     } else if (this.#socket?.readyState === WebSocket.OPEN) {

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import structlog
 
+from tcpdashboard.common.closing import TOO_SLOW
 from tcpdashboard.common.outbox import Frame, Outbox, OutboxFull, text_event
 
 SEND_TIMEOUT_S: Final = 5.0
 MAX_REPLIES: Final = 32
-TOO_SLOW: Final = 4408
 
 log = structlog.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
@@ -21,11 +21,23 @@ from tcpdashboard.common.realtime import Message
 MAX_FINAL: Final = 4096
 
 
+class Member(Protocol):
+    """Whoever may follow topics: a browser's connection, or a part of this process."""
+
+    topics: set[str]
+
+    def push(self, frame: Frame) -> None:
+        """Take a message."""
+
+    def forget(self, topic: str) -> None:
+        """Drop what waits of a topic."""
+
+
 @dataclass(slots=True, eq=False)
 class Topic:
     """Who follows a topic, and the last message they were given."""
 
-    members: set[Connection] = field(default_factory=set)
+    members: set[Member] = field(default_factory=set)
     sent: Message | None = None
 
 
@@ -60,25 +72,25 @@ class Hub:
         if self._run_task is None:
             self._run_task = asyncio.create_task(self._run(), name="realtime-hub")
 
-    def join(self, connection: Connection, name: str) -> None:
-        """Give `connection` the topic's snapshot, as soon as it is known, and then its updates."""
+    def join(self, member: Member, name: str) -> None:
+        """Give `member` the topic's snapshot, as soon as it is known, and then its updates."""
         topic = self._topics.get(name)
         if topic is None:
             topic = self._topics[name] = Topic()
             self._feed.want(name)
-        topic.members.add(connection)
-        connection.topics.add(name)
+        topic.members.add(member)
+        member.topics.add(name)
         if topic.sent is not None:
-            connection.push(Frame(topic.sent, Kind.SNAPSHOT))
+            member.push(Frame(topic.sent, Kind.SNAPSHOT))
 
-    def leave(self, connection: Connection, name: str) -> None:
+    def leave(self, member: Member, name: str) -> None:
         """End a subscription; unknown ones are ignored."""
-        connection.topics.discard(name)
-        connection.forget(name)
+        member.topics.discard(name)
+        member.forget(name)
         topic = self._topics.get(name)
         if topic is None:
             return
-        topic.members.discard(connection)
+        topic.members.discard(member)
         if not topic.members:
             del self._topics[name]
             self._outbox.discard(name)
@@ -114,8 +126,8 @@ class Hub:
                 topic = self._topics.get(frame.message.topic)
                 if topic is not None:
                     topic.sent = frame.message
-                    for connection in tuple(topic.members):
-                        connection.push(frame)
+                    for member in tuple(topic.members):
+                        member.push(frame)
                 # Sockets and the feed get their turn between two messages.
                 await asyncio.sleep(0)
 

@@ -134,10 +134,10 @@ def shared_publisher() -> TopicPublisher:
     return TopicPublisher(settings.REDIS_URL)
 
 
-def notify(topic: str, payload: Mapping[str, Any]) -> bool:
+def notify(topic: str, payload: Mapping[str, Any], final: bool = False) -> bool:
     """Publish a hint and return whether it went out; never raises, blocks for 1 s at most or so."""
     try:
-        shared_publisher().publish(topic, payload)
+        shared_publisher().publish(topic, payload, final)
     except RedisError as error:
         log.warning("a message was not published", topic=topic, error=str(error))
         return False

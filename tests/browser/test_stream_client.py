@@ -292,6 +292,19 @@ def test_the_end_of_the_session_is_told_and_not_answered_with_retries(page, live
     assert len(server.sockets) == 1
 
 
+def test_after_logging_in_elsewhere_a_tab_goes_on_when_it_is_shown(page, live, server):
+    live.connection.close(4401)
+    wait_for_state(page, "login")
+    page.evaluate('() => document.dispatchEvent(new Event("visibilitychange"))')
+    wait_until(lambda: len(server.sockets) == 2)
+
+
+def test_too_many_connections_are_told_and_tried_again_without_haste(page, live, server):
+    live.connection.close(4430, "too many connections of one person: close other tabs")
+    wait_for_state(page, "full")
+    wait_until(lambda: len(server.sockets) == 2)
+
+
 def test_a_hidden_tab_lets_go_and_comes_back_when_it_is_shown(page, live, server):
     show = """(hidden) => {
         Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });

@@ -12,10 +12,12 @@ from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 from redis import Redis
 
 from tcpdashboard.asgi import application
+from tcpdashboard.common.closing import close_event
 from tcpdashboard.common.consumers import MAX_MESSAGES_PER_S, MAX_TOPICS, StreamApplication
 from tcpdashboard.common.hub import running_hub
 from tcpdashboard.common.realtime import Draft, TopicPublisher, key_of
@@ -74,7 +76,8 @@ async def connect():
     opened = []
 
     async def open_socket():
-        socket = Socket(stream, user=get_user_model()(username="trader"))
+        trader = get_user_model()(username="trader")
+        socket = Socket(stream, user=trader, session=SessionStore(uuid.uuid4().hex))
         opened.append(socket)
         assert await socket.connect()
         while not (await socket.receive())["live"]:
@@ -269,7 +272,7 @@ async def test_a_stranger_is_accepted_only_to_be_told_4401():
     socket = Socket(application, headers=headers())
 
     assert await socket.connect()
-    assert await socket.receive_output(5) == {"type": "websocket.close", "code": 4401}
+    assert await socket.receive_output(5) == close_event(4401)
 
 
 async def test_a_page_of_another_site_is_refused():

@@ -7,7 +7,8 @@ import asyncio
 import orjson
 import pytest
 
-from tcpdashboard.common.connection import TOO_SLOW, Connection
+from tcpdashboard.common.closing import TOO_SLOW
+from tcpdashboard.common.connection import Connection
 from tcpdashboard.common.outbox import Frame, Kind, Outbox, OutboxFull
 from tcpdashboard.common.realtime import Message
 
@@ -170,9 +171,16 @@ async def test_a_reader_with_too_many_final_messages_waiting_is_given_up():
 
 @pytest.mark.asyncio
 async def test_a_closed_socket_is_no_error_for_the_others():
+    attempts = []
+
     async def send(event):
+        attempts.append(event)
         raise OSError("gone")
 
-    connection = Connection(send, pytest.fail)
-    connection.push(frame(1))
-    connection.push(frame(2))
+    gone, wire = Connection(send, pytest.fail), Wire()
+    for seq in (1, 2):
+        for connection in (gone, wire.connection()):
+            connection.push(frame(seq))
+
+    assert len(attempts) == 1
+    assert wire.sent == [1, 2]
