@@ -13,10 +13,13 @@ TASK_ROUTES: Final = {
     "marketdata.collect": {"queue": "collect"},
     "marketdata.sweep_*": {"queue": "ticks"},
     "common.beat_heartbeat": {"queue": "ticks"},
+    "common.sweep_*": {"queue": "ticks"},
 }
 
 
-def beat_schedule(sweep_s: int) -> dict[str, dict[str, Any]]:
+def beat_schedule(
+    sweep_s: int, job_sweep_s: int = 3, repair_sweep_s: int = 5, scan_s: int = 60
+) -> dict[str, dict[str, Any]]:
     """Return what beat sends; schedules are in seconds."""
     return {
         "beat heartbeat": {
@@ -29,10 +32,30 @@ def beat_schedule(sweep_s: int) -> dict[str, dict[str, Any]]:
             "schedule": sweep_s,
             "options": {"expire_seconds": 5},
         },
+        "start jobs that nobody does": {
+            "task": "common.sweep_jobs",
+            "schedule": job_sweep_s,
+            "options": {"expire_seconds": 5},
+        },
+        "forget jobs that ended long ago": {
+            "task": "common.prune_jobs",
+            "schedule": 24 * 3600,
+            "options": {"expire_seconds": 3600},
+        },
         "load history that is missing": {
             "task": "marketdata.sweep_histories",
             "schedule": 20,
             "options": {"expire_seconds": 20},
+        },
+        "repair gaps that are due": {
+            "task": "marketdata.repair_gaps",
+            "schedule": repair_sweep_s,
+            "options": {"expire_seconds": 5},
+        },
+        "look through the store for gaps": {
+            "task": "marketdata.scan_gaps",
+            "schedule": scan_s,
+            "options": {"expire_seconds": 60},
         },
         "follow the exchange's list of instruments": {
             "task": "marketdata.sync_instruments",

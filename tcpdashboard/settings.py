@@ -14,6 +14,7 @@ from tcpdashboard.schedules import TASK_ROUTES, beat_schedule
 # ----------------------------------------------------------------------------- core
 DEBUG = env.bool("TCPD_DEBUG", default=False)
 SECRET_KEY = env.str("TCPD_SECRET_KEY")
+ENCRYPTION_KEYS = env.list("TCPD_ENCRYPTION_KEYS", default=[])
 ALLOWED_HOSTS = env.list("TCPD_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("TCPD_CSRF_TRUSTED_ORIGINS", default=[])
 VAR_DIR = VAR_DIR
@@ -133,7 +134,12 @@ LOGGING = {
     "file_mb": LOG_FILE_MB,
     "files": LOG_FILES,
     "days": LOG_DAYS,
-    "secrets": [SECRET_KEY, _database.get("PASSWORD", ""), urlsplit(REDIS_URL).password or ""],
+    "secrets": [
+        SECRET_KEY,
+        *ENCRYPTION_KEYS,
+        _database.get("PASSWORD", ""),
+        urlsplit(REDIS_URL).password or "",
+    ],
 }
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 # A sweep every two seconds is no news; what goes wrong is.
@@ -147,6 +153,10 @@ STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "archives": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": env.str("TCPD_ARCHIVE_DIR", default="") or VAR_DIR / "archives"},
+    },
     "staticfiles": {"BACKEND": "tcpdashboard.common.staticfiles.HashedStaticFilesStorage"},
 }
 MEDIA_ROOT = VAR_DIR / "media"
@@ -229,8 +239,29 @@ COLLECTOR_LEASE_SECONDS = env.float("TCPD_COLLECTOR_LEASE_SECONDS", default=10)
 COLLECTOR_RENEW_SECONDS = env.float("TCPD_COLLECTOR_RENEW_SECONDS", default=3)
 # Whole seconds: beat's own table knows no fractions.
 COLLECTOR_SWEEP_SECONDS = env.int("TCPD_COLLECTOR_SWEEP_SECONDS", default=2)
-CELERY_BEAT_SCHEDULE = beat_schedule(COLLECTOR_SWEEP_SECONDS, JOB_SWEEP_SECONDS)
 HISTORY_DAYS = env.int("TCPD_HISTORY_DAYS", default=30)
+TRADES_KEPT_DAYS = env.int("TCPD_TRADES_KEPT_DAYS", default=90)
+GAP_SCAN_SECONDS = env.int("TCPD_GAP_SCAN_SECONDS", default=60)
+REPAIR_SWEEP_SECONDS = env.int("TCPD_REPAIR_SWEEP_SECONDS", default=5)
+REPAIR_GRACE_SECONDS = env.float("TCPD_REPAIR_GRACE_SECONDS", default=60)
+REPAIR_LEASE_SECONDS = env.float("TCPD_REPAIR_LEASE_SECONDS", default=15)
+REPAIRS_AT_ONCE = env.int("TCPD_REPAIRS_AT_ONCE", default=2)
+REPAIR_PAUSE_SECONDS = env.float("TCPD_REPAIR_PAUSE_SECONDS", default=0.05)
+REPAIR_RETRY_SECONDS = env.float("TCPD_REPAIR_RETRY_SECONDS", default=30)
+REPAIR_ATTEMPTS = env.int("TCPD_REPAIR_ATTEMPTS", default=8)
+ID_RULE_HOLES = env.int("TCPD_ID_RULE_HOLES", default=20)
+CELERY_BEAT_SCHEDULE = beat_schedule(
+    COLLECTOR_SWEEP_SECONDS, JOB_SWEEP_SECONDS, REPAIR_SWEEP_SECONDS, GAP_SCAN_SECONDS
+)
+RAW_SECONDS = env.str(
+    "TCPD_RAW_SECONDS",
+    default="tickers=10,books=30,candles=20,status=0,instruments=0,balances=0",
+)
+RETENTION_DAYS = env.str(
+    "TCPD_RETENTION_DAYS",
+    default=("tickers=14,books=14,candles=90,status=730,instruments=730,balances=730,trades=365"),
+)
+RETENTION_ARCHIVED = env.list("TCPD_RETENTION_ARCHIVED", default=[])
 OKX_REST_URL = env.str("TCPD_OKX_REST_URL", default="https://www.okx.com")
 OKX_WS_URL = env.str("TCPD_OKX_WS_URL", default="wss://ws.okx.com:8443/ws/v5")
 OKX_CA_FILE = env.str("TCPD_OKX_CA_FILE", default="")
