@@ -31,6 +31,15 @@ _IN_TEXT = (
 )
 
 
+_remembered: set[str] = set()
+
+
+def remember(secret: str) -> None:
+    """Mask `secret` in every log line of this process from now on."""
+    if len(secret) >= _SHORTEST_SECRET:
+        _remembered.add(secret)
+
+
 class Redactor:
     """A structlog processor that masks secrets anywhere in an event.
 
@@ -49,6 +58,8 @@ class Redactor:
         """Return `text` with secrets masked."""
         if self._known:
             text = self._known.sub(MASK, text)
+        for secret in tuple(_remembered):
+            text = text.replace(secret, MASK)
         for pattern, replacement in _IN_TEXT:
             text = pattern.sub(replacement, text)
         return text
