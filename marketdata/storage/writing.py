@@ -26,6 +26,7 @@ from marketdata.storage.days import bump_days
 from marketdata.storage.flats import stale_flats
 from marketdata.storage.locks import lock_instrument
 from marketdata.storage.merging import Merged, Rule, are_among, better_minutes, differs, merge
+from marketdata.storage.refusing import refuse_locked, settle_refused
 from marketdata.storage.revisions import record_changes, record_late
 from marketdata.storage.rows import CANDLE_WRITE, candle_columns
 
@@ -48,17 +49,22 @@ delete from marketdata_candle where instrument_id = %s and timeframe = %s
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """How many 1m candles were new, were changed, and were stored already as they are."""
+    """How many 1m candles were new, were changed, and were stored already as they are.
+
+    `locked` are those that would have been new or changed, had a person not locked their range.
+    """
 
     inserted: int = 0
     changed: int = 0
     unchanged: int = 0
+    locked: int = 0
 
     def __add__(self, other: WriteResult) -> WriteResult:
         return WriteResult(
             self.inserted + other.inserted,
             self.changed + other.changed,
             self.unchanged + other.unchanged,
+            self.locked + other.locked,
         )
 
 
@@ -98,16 +104,20 @@ def store_minutes(
 ) -> WriteResult:
     """Store 1m candles and rebuild the closed windows above them; the instrument is locked.
 
-    A window is closed when a minute at its end or after it is stored.
+    A window is closed when a minute at its end or after it is stored. Locked minutes are refused.
     """
     if not len(minutes):
         return WriteResult()
+    incoming = len(minutes)
+    minutes, locked = refuse_locked(cursor, instrument.pk, minutes, replaces)
+    if not len(minutes):
+        return WriteResult(unchanged=incoming - locked, locked=locked)
     bounds = select_bounds(cursor, instrument.pk, Timeframe.M1)
     windows = _closed_windows(minutes, bounds)
     start_ms, end_ms = _span(minutes, windows)
     stored = select_candles(cursor, instrument.pk, Timeframe.M1, start_ms, end_ms)
     merged = merge(stored, minutes, replaces)
-    result = _counted(merged, len(minutes))
+    result = _counted(merged, incoming, locked)
     if result.inserted or result.changed:
         written = [
             (Timeframe.M1, _store(cursor, instrument.pk, Timeframe.M1, merged, reason, bounds))
@@ -115,6 +125,7 @@ def store_minutes(
         written += _store_higher(cursor, instrument, merged.after, windows, reason)
         bump_days(cursor, instrument.pk, written)
         if bounds.newest_ms is not None and minutes["open_time_ms"][0] <= bounds.newest_ms:
+            settle_refused(cursor, instrument.pk, merged.after)
             flats = stale_flats(cursor, instrument.pk, merged.after)
             store_minutes(cursor, instrument, flats, reason, differs)
     return result
@@ -221,9 +232,9 @@ def _is_between(candles: Candles, bounds: Bounds) -> NDArray[np.bool_]:
     return between
 
 
-def _counted(merged: Merged, incoming: int) -> WriteResult:
+def _counted(merged: Merged, incoming: int, locked: int) -> WriteResult:
     inserted, changed = int(merged.inserted.sum()), int(merged.changed.sum())
-    return WriteResult(inserted, changed, incoming - inserted - changed)
+    return WriteResult(inserted, changed, incoming - inserted - changed - locked, locked)
 
 
 def _completed(minutes: Candles, source: Source | None) -> Candles:

@@ -57,6 +57,8 @@ class Command(BaseCommand):
             f"{result.inserted:,} candles inserted, {result.changed:,} changed, "
             f"{result.unchanged:,} left as they were"
         )
+        if result.locked:
+            self._say(f"{result.locked:,} refused: their range is locked, and both values are kept")
 
     def _store(self, instrument: Instrument, loaded: LoadedCandles, name: str) -> WriteResult:
         candles, result, done = loaded.candles, WriteResult(), 0
