@@ -1,5 +1,6 @@
 """Rows that every app shares."""
 
 from tcpdashboard.common.models.alerts import Alert
+from tcpdashboard.common.models.jobs import Job
 
-__all__ = ["Alert"]
+__all__ = ["Alert", "Job"]
