@@ -1,6 +1,6 @@
 """The tables of market data."""
 
-from marketdata.models.admin_rows import CandleRow, RevisionRow, TradeRow
+from marketdata.models.admin_rows import CandleRow, RawRow, RevisionRow, TradeRow
 from marketdata.models.bulk import (
     SOURCE_CHOICES,
     TIMEFRAME_CHOICES,
@@ -12,6 +12,7 @@ from marketdata.models.bulk import (
 )
 from marketdata.models.checks import CHECK_BYTES, CandleCheck, CandleConflict
 from marketdata.models.collection import Collector
+from marketdata.models.credentials import ExchangeCredential
 from marketdata.models.gaps import (
     GAP_TRANSITIONS,
     LIVE_STATES,
@@ -22,14 +23,24 @@ from marketdata.models.gaps import (
     TapeScan,
 )
 from marketdata.models.instruments import Instrument, InstrumentQuerySet
+from marketdata.models.raw import (
+    SHORTEST_TRADE_DAYS,
+    TRADES,
+    Archive,
+    RawMessage,
+    RetentionPolicy,
+)
 from marketdata.models.times import from_ms, to_ms
 
 __all__ = [
     "CHECK_BYTES",
     "GAP_TRANSITIONS",
     "LIVE_STATES",
+    "SHORTEST_TRADE_DAYS",
     "SOURCE_CHOICES",
     "TIMEFRAME_CHOICES",
+    "TRADES",
+    "Archive",
     "Candle",
     "CandleCheck",
     "CandleConflict",
@@ -38,12 +49,16 @@ __all__ = [
     "CandleRow",
     "Collector",
     "DataGap",
+    "ExchangeCredential",
     "GapState",
     "Instrument",
     "InstrumentQuerySet",
     "Opening",
     "RangeLock",
+    "RawMessage",
+    "RawRow",
     "RefusedBatch",
+    "RetentionPolicy",
     "RevisionRow",
     "TapeScan",
     "Trade",

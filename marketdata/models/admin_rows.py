@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from marketdata.models.bulk import CandleColumns, RevisionColumns, TradeColumns
+from marketdata.models.raw import RawColumns
 
 
 class CandleRow(CandleColumns):
@@ -44,6 +45,20 @@ class RevisionRow(RevisionColumns):
         managed = False
         verbose_name = "candle revision"
         ordering = ("-instrument_id", "-timeframe", "-open_time", "-revision")
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class RawRow(RawColumns):
+    """A raw message; the key is channel-milliseconds-number."""
+
+    id = models.TextField(primary_key=True)
+
+    class Meta:
+        managed = False
+        verbose_name = "raw message"
+        ordering = ("-channel", "-exchange_time", "-id")
 
     def __str__(self) -> str:
         return self.id
