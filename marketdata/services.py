@@ -15,6 +15,7 @@ from marketdata import tasks
 from marketdata.domain.errors import MarketDataError
 from marketdata.loading.listing import sync_instruments
 from marketdata.models import Collector, Instrument
+from tcpdashboard.common.hints import hint
 
 DEMO_SYMBOLS: Final = ("BTC-USDT", "ETH-USDT", "SOL-USDT", "XRP-USDT", "BTC-USDT-SWAP")
 
@@ -40,8 +41,8 @@ def enable_instrument(instrument: Instrument) -> None:
         collector = instrument.collector or ensure_default_collector(instrument.exchange)
         instrument.is_enabled, instrument.collector = True, collector
         instrument.save(update_fields=["is_enabled", "collector"])
-        transaction.on_commit(lambda: tasks.hint(tasks.sweep_collectors))
-        transaction.on_commit(lambda: tasks.hint(tasks.load_history, instrument.pk))
+        transaction.on_commit(lambda: hint(tasks.sweep_collectors))
+        transaction.on_commit(lambda: hint(tasks.load_history, instrument.pk))
     log.info("instrument_enabled", instrument=str(instrument))
 
 
@@ -151,6 +152,6 @@ def _ask(collector: Collector, **values: object) -> None:
     # Only these columns: the holder writes the others at the same time.
     with transaction.atomic():
         Collector.objects.filter(pk=collector.pk).update(**values)
-        transaction.on_commit(lambda: tasks.hint(tasks.sweep_collectors))
+        transaction.on_commit(lambda: hint(tasks.sweep_collectors))
     collector.refresh_from_db()
     log.info("collector_asked", collector=collector.name, desired=collector.desired)

@@ -5,13 +5,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-import structlog
-from celery import Task, signals
+from celery import signals
 from django.conf import settings
-from kombu.exceptions import OperationalError
-from redis import RedisError
 
 from marketdata.collector.errors import CollectorError
 from marketdata.loading.history import load_history as load
@@ -21,11 +18,7 @@ from marketdata.publishing import publish_collectors
 from marketdata.supervision.lease import due
 from marketdata.supervision.reporting import collector_states
 from tcpdashboard.celery import app
-
-BROKER_TIMEOUT_S: Final = 1.0
-EXPIRES_S: Final = 15
-
-log = structlog.get_logger(__name__)
+from tcpdashboard.common.hints import EXPIRES_S, hint
 
 
 @app.task(name="marketdata.collect")
@@ -62,22 +55,6 @@ def sweep_histories() -> None:
 def sync_instruments() -> None:
     """Follow the list of instruments of the exchange that is collected here."""
     sync(settings.EXCHANGE)
-
-
-def hint(task: Task[Any, Any], *args: Any) -> None:
-    """Ask for a task now; a broker that does not answer within a second is left to the sweep."""
-    timeouts = {
-        "socket_timeout": BROKER_TIMEOUT_S,
-        "socket_connect_timeout": BROKER_TIMEOUT_S,
-        "max_retries": 0,
-    }
-    try:
-        with app.connection(transport_options=timeouts) as connection:
-            # The stubs do not know this argument.
-            options: dict[str, Any] = {"connection": connection}
-            task.apply_async(args, expires=EXPIRES_S, retry=False, **options)
-    except (OperationalError, RedisError, OSError) as error:
-        log.warning("hint_not_sent", task=task.name, error=str(error))
 
 
 @signals.worker_ready.connect

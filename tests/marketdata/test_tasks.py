@@ -35,7 +35,8 @@ def test_collectors_and_sweeps_have_queues_of_their_own():
     assert queues["marketdata.sweep_histories"] == "ticks"
     assert queues["common.beat_heartbeat"] == "ticks"
     assert queues["marketdata.load_history"] == "default"
-    assert set(TASK_ROUTES) <= {*app.tasks, "marketdata.sweep_*"}
+    assert queues["common.sweep_jobs"] == "ticks"
+    assert set(TASK_ROUTES) <= {*app.tasks, "marketdata.sweep_*", "common.sweep_*"}
 
 
 @pytest.mark.django_db
