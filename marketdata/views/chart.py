@@ -20,7 +20,7 @@ from marketdata.domain.indicators import INDICATORS
 from marketdata.domain.timeframe import Timeframe, parse_timeframe
 from marketdata.models import Instrument
 from marketdata.views.chart_data import figure_and_window
-from marketdata.views.feeds import feed_of
+from marketdata.views.feeds import feed_of, feed_settings
 from marketdata.views.queries import time_range
 from marketdata.views.quotes import price_decimals, stored_quote
 from marketdata.views.windows import stored_stretch
@@ -39,6 +39,7 @@ def chart_page(request: HttpRequest, exchange: str, symbol: str, timeframe: str)
     instrument, finest = _asked(exchange, symbol, timeframe)
     _remember(request, instrument, finest)
     stored = stored_stretch(instrument, finest)
+    now = timezone.now()
     context = {
         "section": "chart",
         "instrument": instrument,
@@ -46,7 +47,8 @@ def chart_page(request: HttpRequest, exchange: str, symbol: str, timeframe: str)
         "timeframes": [each.value for each in Timeframe],
         "decimals": price_decimals(instrument),
         "quote": stored_quote(instrument),
-        "feed": feed_of(instrument, timezone.now()),
+        "feed": feed_of(instrument, now),
+        "feeds": feed_settings(now),
         "others": _others(instrument),
         "page_exchange": exchange,
     }

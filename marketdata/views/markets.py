@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
@@ -17,8 +18,8 @@ from django.views.generic import TemplateView
 
 from marketdata import services
 from marketdata.models import Instrument
-from marketdata.views.feeds import Feed, feed_of
-from marketdata.views.quotes import Quote, price_decimals, stored_quote
+from marketdata.views.feeds import Feed, feed_of, feed_settings
+from marketdata.views.quotes import Quote, price_decimals, stored_quotes
 
 _MOST_ROWS: Final = 200
 
@@ -46,18 +47,10 @@ class MarketsPage(TemplateView):
         wanted = self.request.GET.get("q", "").strip()
         found = _instruments(exchange, wanted, shows_all)
         now = timezone.now()
-        rows = [
-            Row(
-                instrument,
-                stored_quote(instrument),
-                feed_of(instrument, now),
-                price_decimals(instrument),
-            )
-            for instrument in found.select_related("collector")[:_MOST_ROWS]
-        ]
         return super().get_context_data(**kwargs) | {
             "section": "markets",
-            "rows": rows,
+            "rows": _rows(found, now),
+            "feeds": feed_settings(now),
             "found": found.count(),
             "exchange": exchange,
             "exchanges": exchanges,
@@ -102,6 +95,20 @@ class CollectionSwitch(UserPassesTestMixin, View):
 def _exchanges() -> list[str]:
     stored = Instrument.objects.order_by("exchange").values_list("exchange", flat=True).distinct()
     return sorted({settings.EXCHANGE, *stored})
+
+
+def _rows(found: QuerySet[Instrument], now: datetime) -> list[Row]:
+    shown = list(found.select_related("collector")[:_MOST_ROWS])
+    quotes = stored_quotes(shown)
+    return [
+        Row(
+            instrument,
+            quotes[instrument.pk],
+            feed_of(instrument, now),
+            price_decimals(instrument),
+        )
+        for instrument in shown
+    ]
 
 
 def _instruments(exchange: str, wanted: str, shows_all: bool) -> QuerySet[Instrument]:

@@ -1,16 +1,18 @@
-"""An instrument's last price and day, from stored candles: what a page shows before live data."""
+"""Instruments' last prices and days, from stored candles: what a page shows before live data."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from marketdata.charts.sparklines import sparkline_points
+from marketdata.domain.records import Candles
 from marketdata.domain.timeframe import DAY_MS, Timeframe
 from marketdata.models import Instrument
-from marketdata.storage import read_last_candles
+from marketdata.storage.latest import read_latest_candles
 
 SPARKLINE_HOURS: Final = 168
 
@@ -29,10 +31,25 @@ class Quote:
     sparkline: str
 
 
+def stored_quotes(instruments: Sequence[Instrument]) -> dict[int, Quote]:
+    """Return the quote of each instrument by its key, in two queries whatever their number."""
+    minutes = read_latest_candles(instruments, Timeframe.M1, 1)
+    hours = read_latest_candles(instruments, Timeframe.H1, SPARKLINE_HOURS)
+    return {key: _quote(minute, hours[key]) for key, minute in minutes.items()}
+
+
 def stored_quote(instrument: Instrument) -> Quote:
-    """Return the quote of `instrument`: its last stored minute, and its stored hours before."""
-    minute = read_last_candles(instrument, Timeframe.M1, 1)
-    hours = read_last_candles(instrument, Timeframe.H1, SPARKLINE_HOURS)
+    """Return the quote of `instrument`."""
+    return stored_quotes([instrument])[instrument.pk]
+
+
+def price_decimals(instrument: Instrument) -> int:
+    """Return how many decimals the instrument's prices have, by its tick size."""
+    exponent = instrument.tick_size.normalize().as_tuple().exponent
+    return max(-int(exponent), 0)
+
+
+def _quote(minute: Candles, hours: Candles) -> Quote:
     if not len(minute):
         return Quote(None, None, None, "")
     last = float(minute["close"][0])
@@ -45,9 +62,3 @@ def stored_quote(instrument: Instrument) -> Quote:
         float(day["quote_volume"].sum()),
         sparkline_points(hours["close"]),
     )
-
-
-def price_decimals(instrument: Instrument) -> int:
-    """Return how many decimals the instrument's prices have, by its tick size."""
-    exponent = instrument.tick_size.normalize().as_tuple().exponent
-    return max(-int(exponent), 0)

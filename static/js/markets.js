@@ -1,12 +1,13 @@
 // The Markets page: live prices in the rows, and a filter that answers while one types.
 
 import { watchAge } from "./connection.js";
+import { FEEDS, feedOf, isConnected, watchFeeds } from "./feeds.js";
 import { compact, direction, fixed, percent } from "./format.js";
 import { stream } from "./stream.js";
 
 // Every listed instrument is told about with each message; one that stays the same for longer is
-// quiet or no longer fed.
-const STALE_MS = 120000;
+// quiet.
+const QUIET_MS = 120000;
 // A price that moves all the time does not flash all the time.
 const FLASH_MS = 2500;
 
@@ -20,6 +21,7 @@ class Row {
     this.element = element;
     this.decimals = Number(element.dataset.decimals);
     this.isCollected = element.dataset.collected === "1";
+    this.made = FEEDS[element.dataset.feed];
     this.last = element.querySelector(".last");
     this.change = element.querySelector(".change");
     this.volume = element.querySelector(".volume");
@@ -43,13 +45,21 @@ class Row {
     this.timeMs = ticker.time_ms;
   }
 
-  /** A price that is no longer fed must look so. */
+  /** Show how its feed is; a price that is no longer fed must look so. */
   judge(now) {
-    if (!this.isCollected || this.changedAt === null) return;
-    const isLive = stream.state === "live" && now - this.changedAt < STALE_MS;
-    this.feed.dataset.state = isLive ? "live" : "stale";
-    write(this.feed.querySelector(".word"), isLive ? "Live" : "Stale");
-    this.element.classList.toggle("is-stale", !isLive);
+    if (!this.isCollected) return;
+    const { state, word, advice } = this.#feed(now);
+    this.feed.dataset.state = state;
+    this.feed.title = advice;
+    write(this.feed.querySelector(".word"), word);
+    this.element.classList.toggle("is-stale", state !== "live");
+  }
+
+  #feed(now) {
+    if (!isConnected()) return FEEDS.away;
+    const feed = feedOf(this.element.dataset.collector, this.made);
+    const isQuiet = this.changedAt !== null && now - this.changedAt > QUIET_MS;
+    return feed.key === "live" && isQuiet ? FEEDS.quiet : feed;
   }
 
   #flash(price) {
@@ -91,6 +101,23 @@ function applyFilter() {
   document.getElementById("no-match").hidden = shown > 0 || rows.size === 0;
 }
 
+/** Stopping leaves a hole in what is collected: a finger that slipped must not do it. */
+function askBefore(form) {
+  const dialog = document.getElementById("stop-collecting");
+  const { symbol } = form.closest("[data-symbol]").dataset;
+  form.addEventListener("submit", (event) => {
+    if (dialog.returnValue === symbol) return;
+    event.preventDefault();
+    dialog.querySelector("h2").textContent = `Stop collecting ${symbol}?`;
+    dialog.querySelector("[data-confirm]").value = symbol;
+    dialog.returnValue = "";
+    dialog.addEventListener("close", () => dialog.returnValue === symbol && form.requestSubmit(event.submitter), {
+      once: true,
+    });
+    dialog.showModal();
+  });
+}
+
 if (table !== null) {
   for (const element of table.querySelectorAll("[data-symbol]")) {
     rows.set(element.dataset.symbol, new Row(element));
@@ -101,8 +128,9 @@ if (table !== null) {
     if (waiting === null) requestAnimationFrame(showAll);
     waiting = message.tickers;
   });
-  stream.addEventListener("state", judgeAll);
+  watchFeeds(judgeAll);
   setInterval(judgeAll, 5000);
   filter?.addEventListener("input", applyFilter);
   if (filter?.value) applyFilter();
+  for (const form of table.querySelectorAll("form[data-stops]")) askBefore(form);
 }

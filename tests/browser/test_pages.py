@@ -8,48 +8,10 @@ import re
 import pytest
 
 from marketdata.domain.timeframe import MINUTE_MS
+from tests.browser.charts import CHART, FIRST, PHONE, PLOT, RANGE, open_chart, settle, span, touch
 from tests.browser.conftest import NAME, PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
-
-CHART = "/chart/okx-sim/BTC-USDT/"
-PLOT = "document.querySelector('tcp-chart .plot')"
-RANGE = f"{PLOT}.layout.xaxis.range"
-FIRST = f"{PLOT}.data[0].x[0]"
-PHONE = {
-    "width": 390,
-    "height": 844,
-    "has_touch": True,
-    "is_mobile": True,
-    "device_scale_factor": 2,
-}
-
-
-def open_chart(page, path="5m/", **query):
-    """Open a chart and wait until it is drawn and connected."""
-    text = "&".join(f"{name}={value}" for name, value in query.items())
-    page.goto(f"{CHART}{path}?{text}" if text else f"{CHART}{path}")
-    page.wait_for_selector("tcp-chart[data-drawn]")
-    page.wait_for_selector("#connection[data-state=live]")
-    settle(page)
-
-
-def settle(page):
-    """Wait until nothing is asked for any more and the last answer is drawn."""
-    page.wait_for_function(
-        """async () => {
-            const chart = document.querySelector("tcp-chart");
-            const drawn = chart.dataset.drawn;
-            await new Promise((done) => setTimeout(done, 600));
-            return chart.getAttribute("aria-busy") !== "true" && chart.dataset.drawn === drawn;
-        }"""
-    )
-
-
-def span(page):
-    start, end = page.evaluate(RANGE)
-    return end - start
-
 
 # ---------------------------------------------------------------------- logging in, markets
 
@@ -412,13 +374,3 @@ def test_on_a_phone_one_finger_moves_and_two_zoom(open_page):
     touch(page, pinch)
     settle(page)
     assert span(page) < (moved[1] - moved[0]) * 0.7
-
-
-def touch(page, frames):
-    """Put fingers down at the first frame's points, move them through the others, lift them."""
-    session = page.context.new_cdp_session(page)
-    for number, points in enumerate(frames):
-        kind = "touchMove" if number else "touchStart"
-        fingers = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(points)]
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
-    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})

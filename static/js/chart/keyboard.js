@@ -20,12 +20,6 @@ export function listenToKeys(chart, actions, timeframes) {
   timeframes.forEach((name, index) => {
     keys[String(index + 1)] = () => actions.setTimeframe(name);
   });
-  chart.addEventListener("blur", () => delete chart.dataset.keys);
-  chart.addEventListener("pointerdown", () => delete chart.dataset.keys);
-  // A Tab that leads here is let go here.
-  chart.addEventListener("keyup", () => {
-    if (document.activeElement === chart) chart.dataset.keys = "";
-  });
   chart.addEventListener("keydown", (event) => {
     const isForButton = event.target !== chart || event.ctrlKey || event.metaKey || event.altKey;
     const action = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];

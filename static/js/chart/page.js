@@ -27,6 +27,7 @@ class ChartPage {
     this.dialog = new IndicatorDialog(settings.registry, settings.indicators, (text) => this.setIndicators(text));
     this.toolbar = new Toolbar(this);
     this.quote = new Quote(settings);
+    this.owesFigure = false; // indicators were chosen and their figure has not come yet
     this.timer = null;
     this.closedTimer = null;
     this.shiftTimer = null;
@@ -40,7 +41,6 @@ class ChartPage {
     this.show();
     this.listen();
     this.fetchIfNeeded();
-    this.chart.focus({ preventScroll: true });
   }
 
   listen() {
@@ -146,13 +146,18 @@ class ChartPage {
     clearTimeout(this.timer);
     const { model } = this;
     const held = this.chart.series.window;
-    if (!isServed(model.view, held, model.level, model.stretch)) this.fetch();
+    const isOwed = this.owesFigure && !this.source.isAsking;
+    if (isOwed || !isServed(model.view, held, model.level, model.stretch)) this.fetch();
   }
 
-  /** Fetch the candles around the view; what is drawn stays until they are there. */
-  async fetch(what = "window") {
+  /**
+   * Fetch the candles around the view, with a figure while one is owed; what is drawn stays until
+   * they are there. A request takes the place of the one before it.
+   */
+  async fetch() {
     clearTimeout(this.timer);
     const { model } = this;
+    const what = this.owesFigure ? "figure" : "window";
     const asked = model.view;
     const askedAt = performance.now();
     const range = windowAround(model.view, model.level);
@@ -160,6 +165,7 @@ class ChartPage {
     try {
       const answer = await this.source.fetch(what, model.timeframe, range, model.indicators);
       if (answer === null) return;
+      this.owesFigure = false;
       this.take(what === "figure" ? answer : { window: answer }, askedAt);
       this.complain("");
       // The person has moved on in the meantime.
@@ -197,7 +203,8 @@ class ChartPage {
   setIndicators(text) {
     this.model.indicators = text;
     this.model.remember();
-    this.fetch("figure");
+    this.owesFigure = true;
+    this.fetch();
   }
 
   // ------------------------------------------------------------------ live
@@ -212,7 +219,7 @@ class ChartPage {
     this.chart.setLive(candles);
     this.askForMissed(candles[0].time);
     this.quote.showLast(newest.close);
-    this.toolbar.showFollowing();
+    this.toolbar.showLive();
   }
 
   /** Go one candle further: with the closed one's window, or without it if that does not come. */

@@ -1,5 +1,6 @@
-// The last price in the head of the page and in the tab's title.
+// The last price and the state of its feed in the head of the page, and the price in the tab's title.
 
+import { FEEDS, feedOf, watchFeeds } from "../feeds.js";
 import { direction, fixed, percent } from "../format.js";
 import { stream } from "../stream.js";
 
@@ -7,6 +8,7 @@ export class Quote {
   #host = document.getElementById("quote");
   #last = document.getElementById("quote-last");
   #change = document.getElementById("quote-change");
+  #feed = document.getElementById("feed");
   #title = document.title;
   #settings;
   #shown = null;
@@ -15,17 +17,27 @@ export class Quote {
     this.#settings = settings;
     const { exchange, symbol } = settings;
     stream.subscribe(`tickers:${exchange}`, ({ tickers }) => tickers[symbol] && this.#take(tickers[symbol]));
+    watchFeeds(() => this.#showFeed());
     stream.addEventListener("state", () => this.#host.classList.toggle("is-stale", stream.state !== "live"));
   }
 
   showLast(price) {
     if (price === this.#shown) return;
     this.#shown = price;
-    // A price has come: whatever the feed was when the page was made, it is there now.
-    document.getElementById("feed")?.remove();
     const text = fixed(price, this.#settings.decimals);
     this.#last.textContent = text;
     document.title = `${text} ${this.#title}`;
+  }
+
+  /** A feed that is live needs no word: the price says it. */
+  #showFeed() {
+    const { feed: made, collector } = this.#feed.dataset;
+    const { state, word, advice } = feedOf(collector, FEEDS[made]);
+    this.#feed.hidden = state === "live";
+    this.#feed.dataset.state = state;
+    this.#feed.title = advice;
+    const element = this.#feed.querySelector(".word");
+    if (element.textContent !== word) element.textContent = word;
   }
 
   #take(ticker) {

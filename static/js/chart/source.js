@@ -9,6 +9,11 @@ export class WindowSource {
     this.#base = base;
   }
 
+  /** Whether an answer is on its way. */
+  get isAsking() {
+    return this.#request !== null;
+  }
+
   /**
    * Fetch `what` ("window" or "figure") over `range`; null when a newer request took its place.
    * Throws an Error with a sentence for the person when there is no answer.
@@ -22,7 +27,8 @@ export class WindowSource {
         signal: request.signal,
         headers: { Accept: "application/json" },
       });
-      return await this.#read(response);
+      const answer = await this.#read(response);
+      return request.signal.aborted ? null : answer;
     } catch (error) {
       if (error.name === "AbortError") return null;
       if (error instanceof TypeError) throw new Error("The server cannot be reached.", { cause: error });

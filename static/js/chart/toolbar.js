@@ -1,6 +1,6 @@
 // The controls around the chart: they show what is looked at, and change it.
 
-import { showTable } from "./table.js";
+import { CandleTable } from "./table.js";
 import { span } from "./view.js";
 
 export class Toolbar {
@@ -9,16 +9,19 @@ export class Toolbar {
   #jump = document.querySelector("tcp-chart .jump");
   #level = document.getElementById("level");
   #panel = document.getElementById("table-panel");
+  #table;
   #tableButton = document.getElementById("toggle-table");
 
   constructor(page) {
     this.#page = page;
+    this.#table = new CandleTable(this.#panel, page.settings);
     this.#follow.addEventListener("click", () => page.toggleFollow());
     this.#tableButton.addEventListener("click", () => this.toggleTable());
     document.getElementById("open-indicators").addEventListener("click", () => page.openIndicators());
     document.getElementById("open-help").addEventListener("click", () => page.openHelp());
     this.#listenToTimeframes();
     this.#listenToRanges();
+    this.#listenToSteps();
     this.#listenToDate();
     this.#listenToSymbols();
     this.#listenToExports();
@@ -47,12 +50,17 @@ export class Toolbar {
       this.#level.title = isAuto ? `Too much time for ${model.timeframe} candles: each is ${held.timeframe}` : "";
     }
     this.#keepSymbolLinks();
-    this.showFollowing();
+    this.showLive();
+  }
+
+  /** Bring up to the newest candle what shows it. */
+  showLive() {
+    this.#showFollowing();
     if (!this.#panel.hidden) this.#fillTable();
   }
 
   /** Whether the chart follows, and the way back to now once the newest candle is out of view. */
-  showFollowing() {
+  #showFollowing() {
     const { model, chart } = this.#page;
     const pressed = String(model.isFollowing);
     if (this.#follow.getAttribute("aria-pressed") !== pressed) this.#follow.setAttribute("aria-pressed", pressed);
@@ -79,9 +87,8 @@ export class Toolbar {
   }
 
   #fillTable() {
-    const { settings, chart } = this.#page;
-    const { decimals, base } = settings;
-    showTable(this.#panel, chart.visibleCandles(), { decimals, base, isDaily: chart.series.step >= 86400000 });
+    const { chart } = this.#page;
+    this.#table.show(chart.visibleCandles(), chart.series.step >= 86400000);
   }
 
   #listenToTimeframes() {
@@ -97,6 +104,15 @@ export class Toolbar {
     document.getElementById("ranges").addEventListener("click", (event) => {
       const button = event.target.closest("[data-hours]");
       if (button !== null) this.#page.showLast(button.dataset.hours);
+    });
+  }
+
+  /** What dragging, pinching and the wheel do, for who uses one key or one finger. */
+  #listenToSteps() {
+    document.getElementById("steps").addEventListener("click", (event) => {
+      const { pan, zoom } = event.target.closest("button")?.dataset ?? {};
+      if (pan !== undefined) this.#page.pan(Number(pan));
+      if (zoom !== undefined) this.#page.zoom(Number(zoom));
     });
   }
 

@@ -4,20 +4,42 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import psycopg2.extensions
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from marketdata.domain.timeframe import DAY_MS
 from marketdata.models import Collector
 from marketdata.storage import write_candles
-from marketdata.views.feeds import feed_of
-from marketdata.views.quotes import stored_quote
+from marketdata.views.feeds import FEEDS, feed_of, feed_settings
+from marketdata.views.quotes import Quote, stored_quote, stored_quotes
 from tests.marketdata.web.conftest import START_MS, make_instrument, wandering_minutes
 
 
 @pytest.fixture(autouse=True)
 def _simulated(settings):
     settings.EXCHANGE = "okx-sim"
+
+
+@pytest.fixture
+def statements(db):
+    """What is sent to the database, COPY included, which Django does not count."""
+    sent = []
+
+    class Recording(psycopg2.extensions.cursor):
+        def execute(self, query, *arguments):
+            sent.append(str(query))
+            return super().execute(query, *arguments)
+
+        def copy_expert(self, query, *arguments):
+            sent.append(query.as_string(self))
+            return super().copy_expert(query, *arguments)
+
+    usual = connection.connection.cursor_factory
+    connection.connection.cursor_factory = Recording
+    yield sent
+    connection.connection.cursor_factory = usual
 
 
 def page(client, **query):
@@ -57,6 +79,36 @@ def test_the_day_is_told_from_stored_candles(reader, btc):
     content = page(reader)
     assert f"{quote.last:,.1f}" in content
     assert "<polyline" in content
+
+
+def test_the_day_of_each_instrument_is_its_own(btc):
+    eth, ada = make_instrument("ETH-USDT"), make_instrument("ADA-USDT")
+    write_candles(btc, wandering_minutes(600, seed=1), reason="test")
+    write_candles(eth, wandering_minutes(300, seed=2), reason="test")
+    quotes = stored_quotes([ada, eth, btc])
+    assert quotes[btc.pk].last == wandering_minutes(600, seed=1)["close"][-1]
+    assert quotes[eth.pk].last == wandering_minutes(300, seed=2)["close"][-1]
+    assert quotes[ada.pk] == Quote(None, None, None, "")
+    assert len(quotes[eth.pk].sparkline.split()) == 5
+    assert stored_quotes([]) == {}
+
+
+def test_fifty_instruments_ask_no_more_queries_than_one(reader, btc, statements):
+    collector = Collector.objects.create(name="okx-sim", exchange="okx-sim")
+    write_candles(btc, wandering_minutes(120), reason="test")
+    statements.clear()
+    page(reader)
+    of_one = len(statements)
+    assert sum("copy (" in each for each in statements) == 2
+    for number in range(49):
+        other = make_instrument(f"A{number}-USDT", is_enabled=True, collector=collector)
+        if number < 3:
+            write_candles(other, wandering_minutes(120, seed=number), reason="test")
+    statements.clear()
+    content = page(reader)
+    assert len(statements) == of_one
+    assert content.count("data-symbol=") == 50
+    assert content.count("<polyline") == 4
 
 
 def test_an_instrument_without_candles_shows_dashes(reader, btc):
@@ -118,6 +170,19 @@ def collected(state, heartbeat_age_s, **values):
 def test_a_feed_is_what_its_collector_says_while_it_says_anything(db, state, age_s, shown):
     feed = collected(state, age_s)
     assert (feed.state, feed.word) == shown
+
+
+def test_every_state_of_a_collector_has_a_word(db):
+    assert set(Collector.State.values) <= set(FEEDS)
+    assert [state for state in Collector.State if FEEDS[state].state == "live"] == ["live"]
+
+
+def test_a_page_is_told_the_words_and_the_time_it_was_made(db):
+    now = timezone.now()
+    told = feed_settings(now)
+    assert told["silent_ms"] == 20_000
+    assert told["now_ms"] == int(now.timestamp() * 1000)
+    assert told["feeds"]["degraded"]["word"] == "Degraded"
 
 
 def test_an_instrument_that_is_not_collected_is_off(db):
