@@ -45,7 +45,8 @@ class CandlesView(APIView):
 
         Without start these are the newest before end. With start, follow next_start until it is
         null. With timeframe=auto the whole window comes at once, as fine as max_points allows:
-        a stored timeframe, or bins of whole days such as 7d.
+        a stored timeframe, or bins of whole days such as 7d. Its first and last candle are whole
+        ones, so they may reach beyond start and end.
         """
         query = read_query(request, CandlesQuery)
         page = _thinned(query) if query["timeframe"] == AUTO else _page(query)
@@ -76,6 +77,7 @@ def _thinned(query: dict[str, Any]) -> Page:
     start_ms = max(query.get("start", 0), stored[0])
     end_ms = min(query.get("end", stored[1]), stored[1])
     level = fitting_level(start_ms, end_ms, Timeframe.M1, query.get("max_points", MAX_POINTS))
+    start_ms, end_ms = level.whole(start_ms, end_ms)
     return Page(level, read_candles(instrument, level.timeframe, start_ms, end_ms))
 
 

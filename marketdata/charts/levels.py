@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marketdata.domain.records import CANDLE_DTYPE, UNKNOWN, Candles
-from marketdata.domain.timeframe import DAY_MS, Timeframe
+from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 
 MAX_POINTS: Final = 800
 """The most candles a window holds."""
@@ -48,17 +48,24 @@ class Level:
         """Return the open time of the candle that covers `time_ms`; bins count from 1970."""
         return time_ms - time_ms % self.ms
 
+    def whole(self, start_ms: int, end_ms: int) -> tuple[int, int]:
+        """Return [start_ms, end_ms) widened to whole candles: none is made of a part of itself."""
+        return self.open_time(start_ms), -self.open_time(-end_ms)
+
 
 def fitting_level(start_ms: int, end_ms: int, finest: Timeframe, points: int = MAX_POINTS) -> Level:
-    """Return the finest level, not finer than `finest`, with at most `points` candles."""
-    span_ms = max(end_ms - start_ms, 1)
-    for timeframe in Timeframe:
-        if timeframe.ms >= finest.ms and _candles(span_ms, timeframe.ms) <= points:
-            return Level(timeframe)
-    for days in _BIN_DAYS:
-        if _candles(span_ms, days * DAY_MS) <= points:
-            return Level(Timeframe.D1, days)
-    return Level(Timeframe.D1, _candles(span_ms, DAY_MS * points))
+    """Return the finest level, not finer than `finest`, whose `whole` has at most `points`."""
+    levels = [
+        *(Level(timeframe) for timeframe in Timeframe if timeframe.ms >= finest.ms),
+        *(Level(Timeframe.D1, days) for days in _BIN_DAYS),
+    ]
+    for level in levels:
+        if _candles(level, start_ms, end_ms) <= points:
+            return level
+    level = Level(Timeframe.D1, -(-(end_ms - start_ms) // (DAY_MS * points)))
+    while _candles(level, start_ms, end_ms) > points:
+        level = Level(Timeframe.D1, level.days + 1)
+    return level
 
 
 def bin_candles(candles: Candles, level: Level) -> Candles:
@@ -90,15 +97,19 @@ def bin_candles(candles: Candles, level: Level) -> Candles:
 def incomplete_times(candles: Candles, level: Level) -> NDArray[np.int64]:
     """Return the open times, at `level`, of candles in which minutes are missing.
 
-    `candles` are the stored ones, before binning.
+    `candles` are the stored ones, before binning. A bin misses the minutes of its absent days too,
+    be they lost, before the first one or still to come.
     """
-    missing = candles["minutes"] < level.timeframe.minutes
-    times: NDArray[np.int64] = candles["open_time_ms"][missing]
-    return np.unique(times - times % level.ms)
+    opens = candles["open_time_ms"] - candles["open_time_ms"] % level.ms
+    times, places = np.unique(opens, return_inverse=True)
+    minutes = np.bincount(places, weights=candles["minutes"], minlength=len(times))
+    incomplete: NDArray[np.int64] = times[minutes < level.ms // MINUTE_MS]
+    return incomplete
 
 
-def _candles(span_ms: int, step_ms: int) -> int:
-    return -(-span_ms // step_ms)
+def _candles(level: Level, start_ms: int, end_ms: int) -> int:
+    first_ms, last_ms = level.whole(start_ms, end_ms)
+    return (last_ms - first_ms) // level.ms
 
 
 def _summed_counts(counts: NDArray[np.int64], starts: NDArray[np.intp]) -> NDArray[np.int64]:

@@ -21,8 +21,8 @@ from marketdata.storage.candles import select_bounds
 def load_window(
     instrument: Instrument, level: Level, start_ms: int, end_ms: int, choices: tuple[Choice, ...]
 ) -> ChartWindow:
-    """Return the window of stored candles that open in [start_ms, end_ms), indicators warmed up."""
-    start_ms = level.open_time(start_ms)
+    """Return the window of whole candles that touch [start_ms, end_ms), indicators warmed up."""
+    start_ms, end_ms = level.whole(start_ms, end_ms)
     warmup = _warmup_candles(level, choices)
     candles = _read_with_warmup(instrument, level, start_ms, end_ms, warmup)
     return build_window(candles, level, start_ms, end_ms, choices)
@@ -45,9 +45,8 @@ def window_tag(
     Candles so far back that only a hole in the warm-up reaches them are not covered.
     """
     warmup_ms = _warmup_candles(level, choices) * level.timeframe.ms
-    versions = day_versions(
-        instrument, level.timeframe, max(level.open_time(start_ms) - warmup_ms, 0), end_ms
-    )
+    first_ms, last_ms = level.whole(start_ms, end_ms)
+    versions = day_versions(instrument, level.timeframe, max(first_ms - warmup_ms, 0), last_ms)
     key = (instrument.pk, level.name, start_ms, end_ms, choices_text(choices), *versions.items())
     return f'"{blake2b(repr(key).encode(), digest_size=12).hexdigest()}"'
 
@@ -68,7 +67,7 @@ def window_payload(window: ChartWindow, asked: str) -> dict[str, Any]:
 
 
 def _warmup_candles(level: Level, choices: tuple[Choice, ...]) -> int:
-    return max((choice.warmup for choice in choices), default=0) * level.days
+    return max((choice.settling(level.ms) for choice in choices), default=0) * level.days
 
 
 def _read_with_warmup(

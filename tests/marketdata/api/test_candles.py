@@ -96,8 +96,31 @@ def test_auto_makes_bins_of_days_where_days_are_too_many(reader, btc):
     write_candles(btc, minutes(40 * 1440), reason="test")
     answer = reader.get(URL, {**BTC, "timeframe": "auto", "max_points": 12}).json()
     assert answer["timeframe"] == "5d"
-    assert len(answer["open"]) <= 12 + 1
+    assert len(answer["open"]) <= 12
     assert answer["close_time"][0] - answer["open_time"][0] == 5 * DAY_MS
+
+
+def test_bins_at_the_edges_of_a_window_are_whole(reader, btc):
+    write_candles(btc, minutes(40 * 1440), reason="test")
+    query = {**BTC, "timeframe": "auto", "max_points": 10}
+    whole = reader.get(URL, query).json()
+    assert whole["timeframe"] == "5d"
+    inner = {"start": whole["open_time"][1] + DAY_MS, "end": whole["open_time"][-1] - DAY_MS // 2}
+    part = reader.get(URL, {**query, **inner}).json()
+    assert part["timeframe"] == "5d"
+    for column in ("open_time", "open", "high", "low", "close", "volume", "complete"):
+        assert part[column] == whole[column][1:-1]
+    assert len(part["open"]) == 7
+
+
+def test_a_bin_with_a_day_absent_is_not_complete(reader, btc):
+    first_bin_ms = START_MS - START_MS % (5 * DAY_MS) + 5 * DAY_MS
+    days = minutes(40 * 1440, start_ms=first_bin_ms)
+    absent = slice(7 * 1440, 8 * 1440)
+    write_candles(btc, np.delete(days, absent), reason="test")
+    answer = reader.get(URL, {**BTC, "timeframe": "auto", "max_points": 10}).json()
+    assert answer["timeframe"] == "5d"
+    assert answer["complete"] == [True, False, *[True] * 6]
 
 
 def test_an_instrument_without_candles_has_empty_columns(reader, btc):

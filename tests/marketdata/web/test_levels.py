@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from marketdata.charts.levels import (
     LEVELS_MS,
@@ -38,6 +40,20 @@ def test_the_finest_candles_that_fit_are_chosen(minutes, finest, name):
 def test_no_window_holds_more_candles_than_a_chart_can_draw(minutes):
     level = fitting_level(0, minutes * MINUTE_MS, Timeframe.M1)
     assert minutes * MINUTE_MS / level.ms <= MAX_POINTS
+
+
+@given(
+    start_ms=st.integers(0, 2_000_000_000_000),
+    span_ms=st.integers(1, 500 * 365 * DAY_MS),
+    points=st.integers(10, MAX_POINTS),
+)
+def test_whole_candles_over_any_stretch_are_never_too_many(start_ms, span_ms, points):
+    level = fitting_level(start_ms, start_ms + span_ms, Timeframe.M1, points)
+    first_ms, last_ms = level.whole(start_ms, start_ms + span_ms)
+    assert 1 <= (last_ms - first_ms) / level.ms <= points
+    assert start_ms - level.ms < first_ms <= start_ms
+    assert start_ms + span_ms <= last_ms < start_ms + span_ms + level.ms
+    assert first_ms % level.ms == last_ms % level.ms == 0
 
 
 def test_the_levels_told_to_browsers_rise():
@@ -76,6 +92,22 @@ def test_a_candle_with_a_minute_missing_is_named_at_its_level():
     candles["minutes"][2] = 1439
     assert incomplete_times(candles, Level(Timeframe.D1)).tolist() == [8 * DAY_MS]
     assert incomplete_times(candles, Level(Timeframe.D1, 3)).tolist() == [6 * DAY_MS]
+
+
+@pytest.mark.parametrize(
+    ("present", "incomplete"),
+    [
+        (range(6, 12), []),
+        ([6, 8, 9, 10, 11], [6]),
+        ([7, 8, 9, 10, 11], [6]),
+        ([6, 7, 8, 9, 10], [9]),
+        ([8, 9], [6, 9]),
+        ([], []),
+    ],
+)
+def test_a_bin_with_a_day_absent_is_named(present, incomplete):
+    found = incomplete_times(days(present), Level(Timeframe.D1, 3))
+    assert found.tolist() == [day * DAY_MS for day in incomplete]
 
 
 def days(numbers):
