@@ -8,7 +8,17 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 
 from tcpdashboard.common.logs import wants_color
-from tcpdashboard.env import BASE_DIR, LOG_DAYS, LOG_DIR, LOG_FILE_MB, LOG_FILES, VAR_DIR, env
+from tcpdashboard.env import (
+    ADMIN_PASSWORD,
+    BASE_DIR,
+    LOG_DAYS,
+    LOG_DIR,
+    LOG_FILE_MB,
+    LOG_FILES,
+    VAR_DIR,
+    env,
+    given,
+)
 from tcpdashboard.schedules import TASK_ROUTES, beat_schedule
 
 # ----------------------------------------------------------------------------- core
@@ -66,7 +76,6 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "csp.context_processors.nonce",
             ],
         },
     },
@@ -98,12 +107,11 @@ DATABASES = {
 
 REDIS_URL = env.str("REDIS_URL")
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
-}
-CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}]},
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        # What is counted there is worth no longer wait.
+        "OPTIONS": {"socket_timeout": 1.0, "socket_connect_timeout": 1.0},
     }
 }
 
@@ -139,6 +147,7 @@ LOGGING = {
         *ENCRYPTION_KEYS,
         _database.get("PASSWORD", ""),
         urlsplit(REDIS_URL).password or "",
+        given(ADMIN_PASSWORD),
     ],
 }
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
@@ -174,8 +183,10 @@ SECURE_SSL_REDIRECT = HTTPS
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
-SECURE_HSTS_PRELOAD = HTTPS
+# Both bind other hosts of the domain, and preloading for months: a decision of who owns it.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("TCPD_HSTS_SUBDOMAINS", default=False)
+SECURE_HSTS_PRELOAD = env.bool("TCPD_HSTS_PRELOAD", default=False)
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 # Probes come from inside, without TLS.
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None

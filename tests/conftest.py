@@ -32,12 +32,14 @@ if _is_worker and os.environ.get(GIVEN_BY_CONTROLLER):
     _wanted = ["valkey"]
 
 if _wanted:
-    from tcpdashboard.embedded import Engines
-
     _folder = Path(tempfile.mkdtemp(prefix="tcpd-"))
     # As root the database runs as another user, who must get in.
     _folder.chmod(0o711)
     os.environ["TCPD_VAR"] = str(_folder)
+
+    # Imported once the folder is known: it is read with the other settings.
+    from tcpdashboard.embedded import Engines
+
     _started = Engines(_folder, only=tuple(_wanted), is_durable=False)
     _started.start()
     os.environ.update(_started.urls)

@@ -19,6 +19,7 @@ from tcpdashboard.embedded.engines import (
 )
 from tcpdashboard.embedded.errors import CannotStartError
 from tcpdashboard.embedded.folders import claim, kept_secret
+from tcpdashboard.env import VAR_DIR, given
 from tcpdashboard.processes import POLL_S, wait_until
 
 SECRET_KEY = "TCPD_SECRET_KEY"  # noqa: S105 - the name of the variable
@@ -30,8 +31,6 @@ def engines_for_this_process() -> Iterator[None]:
 
     Engines started here are stopped by the last process that uses them. Raises CannotStartError.
     """
-    from tcpdashboard.env import VAR_DIR
-
     missing = missing_engines()
     if not missing:
         keep_secret_key(VAR_DIR, make=False)
@@ -45,7 +44,7 @@ def engines_for_this_process() -> Iterator[None]:
             if addresses is None or not missing <= addresses.keys():
                 addresses = _start(VAR_DIR, missing)
         for name, address in addresses.items():
-            if not os.environ.get(name):
+            if not given(name):
                 os.environ[name] = address
         try:
             yield
@@ -57,7 +56,7 @@ def engines_for_this_process() -> Iterator[None]:
 
 def missing_engines() -> set[str]:
     """Return which of DATABASE_URL and REDIS_URL the environment leaves to us."""
-    return {name for name in VARIABLES.values() if not os.environ.get(name)}
+    return {name for name in VARIABLES.values() if not given(name)}
 
 
 def wanted_engines(missing: set[str]) -> tuple[str, ...]:
@@ -68,7 +67,7 @@ def wanted_engines(missing: set[str]) -> tuple[str, ...]:
 def keep_secret_key(var_dir: Path, *, make: bool) -> None:
     """Set TCPD_SECRET_KEY, unless it is set, from the var folder; `make` one if need be."""
     path = var_dir / "secret-key"
-    if not os.environ.get(SECRET_KEY) and (make or path.exists()):
+    if not given(SECRET_KEY) and (make or path.exists()):
         os.environ[SECRET_KEY] = kept_secret(path)
 
 

@@ -10,13 +10,15 @@ from pathlib import Path
 
 from tcpdashboard.embedded.engines import Engines
 from tcpdashboard.embedded.postgres import ENVIRONMENT
+from tcpdashboard.env import ADMIN_PASSWORD
 from tcpdashboard.supervisor.conditions import takes_connections, web_answers
 from tcpdashboard.supervisor.leftovers import MARK
 from tcpdashboard.supervisor.program import Kind, Program
 from tcpdashboard.supervisor.source import Source
 
 LIVE_PATH = "/health/live"
-GROUND = ("prepare", "exchange")
+MAKES_FIRST_USER = "prepare"
+GROUND = (MAKES_FIRST_USER, "exchange")
 WORKER = ("-P", "threads", "--without-mingle", "--without-gossip", "--without-heartbeat")
 
 
@@ -38,7 +40,7 @@ class Plan:
             *(self._engine(name) for name in self.engines.engines),
             self._probe(),
             self._simulator(),
-            self._run_once("prepare", Kind.STEP, tuple(self.engines.engines)),
+            self._run_once(MAKES_FIRST_USER, Kind.STEP, tuple(self.engines.engines)),
             self._web(),
             *self._seed(),
             self._worker("worker-collect", "collect", threads=16),
@@ -119,9 +121,11 @@ class Plan:
         return lambda: [sys.executable, str(self.base_dir / "manage.py"), *arguments]
 
     def _env(self, name: str) -> Callable[[], dict[str, str]]:
+        # Only the first user's maker needs the password.
+        withheld = () if name == MAKES_FIRST_USER else (ADMIN_PASSWORD, f"{ADMIN_PASSWORD}_FILE")
         # Asked at the start of a program: addresses are not known before.
         return lambda: {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in withheld},
             **self.engines.urls,
             **self.source.env,
             "TCPD_PROCESS": name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 import time
@@ -29,7 +28,6 @@ from tcpdashboard.supervisor.plan import Plan
 from tcpdashboard.supervisor.source import Source
 
 LOCK_TIMEOUT_S = 10.0
-ADMIN_PASSWORD = "TCPD_ADMIN_PASSWORD"  # noqa: S105 - the name of the variable
 
 
 def up(options: Options) -> int:
@@ -96,7 +94,7 @@ def _record(plan: Plan, pids: dict[str, int]) -> None:
 def _tell_login(console: Console, *, show: bool) -> None:
     kept = _password_file()
     if not kept.exists():
-        whose = f"of {ADMIN_PASSWORD}" if os.environ.get(ADMIN_PASSWORD) else "you chose"
+        whose = f"of {env.ADMIN_PASSWORD}" if env.given(env.ADMIN_PASSWORD) else "you chose"
         console.announce(f"log in as admin with the password {whose}")
     elif show:
         secret = kept.read_text().strip()

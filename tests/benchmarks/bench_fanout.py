@@ -190,6 +190,8 @@ def stock_group_send() -> Iterator[Callable[[dict[str, Any]], object]]:
     """Give a function that sends to the group through the channel layer, on one kept loop."""
     from channels.layers import get_channel_layer
 
+    from tests.benchmarks import fanout_apps  # noqa: F401 - it sets the layer up
+
     layer = get_channel_layer()
     with asyncio.Runner() as runner:
 

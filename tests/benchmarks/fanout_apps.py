@@ -15,10 +15,19 @@ django.setup()
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.generic.websocket import AsyncWebsocketConsumer  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from django.conf import settings  # noqa: E402
 from redis.asyncio import Redis  # noqa: E402
 
 CHANNEL = "bench-plain"
 GROUP = "bench-channels"
+
+# Nothing else uses a channel layer; the project's settings have none.
+settings.CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [{"address": settings.REDIS_URL, "socket_timeout": None}]},
+    }
+}
 
 _sockets: set[Any] = set()
 _tasks: set[asyncio.Task[None]] = set()
@@ -51,7 +60,7 @@ async def plain(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 class StockConsumer(AsyncWebsocketConsumer):
-    """A Channels consumer by the book: one group, the layer of the settings."""
+    """A Channels consumer by the book: one group, the pub/sub layer."""
 
     async def connect(self) -> None:
         assert self.scope["user"].is_authenticated

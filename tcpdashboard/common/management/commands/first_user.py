@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from typing import Any
 
@@ -14,15 +13,15 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from tcpdashboard.embedded.folders import write_private
+from tcpdashboard.env import ADMIN_PASSWORD, given
 
-VARIABLE = "TCPD_ADMIN_PASSWORD"
 NAME = "admin"
 
 
 class Command(BaseCommand):
     help = (
-        f"Make the user {NAME} when there is no user yet: with the password in {VARIABLE}, or a "
-        "random one that is kept in the file admin-password of the var folder."
+        f"Make the user {NAME} when there is no user yet: with the password in {ADMIN_PASSWORD}, "
+        "or a random one that is kept in the file admin-password of the var folder."
     )
 
     @transaction.atomic
@@ -30,14 +29,14 @@ class Command(BaseCommand):
         users = get_user_model().objects
         if users.exists():
             return
-        given = os.environ.get(VARIABLE, "")
-        _refuse_weak(given)
+        chosen = given(ADMIN_PASSWORD)
+        _refuse_weak(chosen)
         kept = settings.VAR_DIR / "admin-password"
-        password = given or secrets.token_urlsafe(15)
+        password = chosen or secrets.token_urlsafe(15)
         users.create_superuser(NAME, email="", password=password)
-        if given:
+        if chosen:
             kept.unlink(missing_ok=True)
-            self.stdout.write(f"made the user {NAME} with the password of {VARIABLE}")
+            self.stdout.write(f"made the user {NAME} with the password of {ADMIN_PASSWORD}")
         else:
             write_private(kept, password + "\n")
             self.stdout.write(f"made the user {NAME}; the password is kept in {kept}")
@@ -49,4 +48,4 @@ def _refuse_weak(password: str) -> None:
     try:
         validate_password(password)
     except ValidationError as error:
-        raise CommandError(f"{VARIABLE}: {' '.join(error.messages)}") from error
+        raise CommandError(f"{ADMIN_PASSWORD}: {' '.join(error.messages)}") from error
