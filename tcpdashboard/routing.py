@@ -11,10 +11,11 @@ from django.urls import path, re_path
 
 from marketdata import consumers as marketdata
 from tcpdashboard.common.consumers import StreamApplication
+from tcpdashboard.common.jobs import progress as jobs
 from tcpdashboard.common.sockets import no_such_socket, with_wire
 from tcpdashboard.common.topics import TopicRegistry
 
-TOPICS: Final = TopicRegistry([*marketdata.TOPICS])
+TOPICS: Final = TopicRegistry([*marketdata.TOPICS, *jobs.TOPICS])
 
 websocket_urlpatterns = [
     path("ws/stream/", AuthMiddlewareStack(StreamApplication(TOPICS))),

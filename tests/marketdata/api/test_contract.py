@@ -30,6 +30,11 @@ def test_the_schema_is_valid_and_lists_every_endpoint(schema):
         "/api/v1/instruments/{exchange}/{symbol}/",
         "/api/v1/instruments/{exchange}/{symbol}/disable/",
         "/api/v1/instruments/{exchange}/{symbol}/enable/",
+        "/api/v1/jobs/",
+        "/api/v1/jobs/{id}/",
+        "/api/v1/jobs/{id}/cancel/",
+        "/api/v1/jobs/{id}/pause/",
+        "/api/v1/jobs/{id}/resume/",
         "/api/v1/trades/",
     }
 

@@ -1,0 +1,5 @@
+"""What every app shares, in Django's admin."""
+
+from tcpdashboard.common.admin import jobs
+
+__all__ = ["jobs"]
