@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import structlog
@@ -15,11 +15,15 @@ from marketdata.collector.backoff import Backoff
 from marketdata.collector.catchup import CatchUp
 from marketdata.collector.complaints import Complaints
 from marketdata.collector.errors import ExchangeUnavailable
-from marketdata.collector.feed import Feed, Socket
+from marketdata.collector.feed import Channels, Feed
+from marketdata.collector.lane import Lane
 from marketdata.collector.pipeline import Pipeline
 from marketdata.collector.ports import History, NoRecorder, Publisher, Recorder, Sink
 from marketdata.collector.settings import CollectorSettings
+from marketdata.collector.socket import Channel, Socket
+from marketdata.collector.vigil import Vigil
 from marketdata.domain.records import InstrumentSpec
+from marketdata.domain.sharding import place, shard_name
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -28,14 +32,20 @@ class BaseCollector(ABC):
     """Collects some instruments of one exchange until told to stop.
 
     One object runs once, in the asyncio loop of whatever thread calls `run`. A subclass names
-    its feeds, opens their sockets and passes what they say to `pipeline`.
+    its channels, opens the sockets that bring them and passes what they say to `pipeline`.
     """
 
-    feed_names: ClassVar[tuple[str, ...]]
-    """The sockets that are held open."""
+    paths: Mapping[str, tuple[str, ...]]
+    """The channels of every instrument, by the kind of socket that brings them."""
 
-    trade_feed: ClassVar[str]
-    """The one that brings the trades: instruments are live while it is."""
+    common: Mapping[str, Collection[Channel]] = {}
+    """Channels that belong to no instrument, likewise; the first socket of its kind has them."""
+
+    trade_channel: ClassVar[str]
+    """The one that brings the trades: an instrument is live while it is subscribed."""
+
+    watched: ClassVar[Mapping[str, str]] = {}
+    """The channels whose silence means something: trades, candles, tickers to their names."""
 
     def __init__(
         self,
@@ -60,25 +70,20 @@ class BaseCollector(ABC):
             lambda lane, hole: self._catchup.open(lane, hole),
             lambda lane: self._catchup.verify(lane),
         )
-        self._history = history
+        self.feeds: dict[str, Feed] = {}
         self.recorder = recorder or NoRecorder()
+        self._history = history
         self._catchup = CatchUp(history, sink, self.pipeline, self.settings, self.complaints)
-        self.feeds = {name: self._feed(name) for name in self.feed_names}
+        self._vigil = Vigil(self.settings, self.watched)
+        # Which socket of its kind has an instrument, and what runs each feed.
+        self._shards: dict[str, dict[str, int]] = {}
+        self._holding: dict[str, asyncio.Task[None]] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._collecting = asyncio.Event()
 
     @abstractmethod
-    def open_socket(self, feed: str) -> Socket:
-        """Return a new socket of `feed`, not yet connected."""
-
-    @abstractmethod
-    def dead_channels(self, now_s: float) -> dict[str, str]:
-        """Return the feeds with a channel that fell silent against the evidence, with its name.
-
-        Called every second while collecting.
-        """
-
-    def brings_trades(self, symbol: str) -> bool:
-        """Return whether the instrument's trades come in while the trade feed is live."""
-        return True
+    def open_socket(self, path: str, channels: Channels) -> Socket:
+        """Return a new socket of a kind for `channels`, not yet connected."""
 
     async def closing(self) -> None:  # noqa: B027 - most have nothing to close
         """Give back what the subclass opened for itself."""
@@ -105,61 +110,157 @@ class BaseCollector(ABC):
             await _cancelled(writing)
             await self._close()
 
+    async def follow(self, instruments: Sequence[InstrumentSpec]) -> None:
+        """Collect exactly `instruments` from now on, without touching those that stay.
+
+        Returns when the new ones are subscribed for and all that came of the others is stored.
+        One call at a time.
+        """
+        await self._collecting.wait()
+        left = set(self.instruments) - set(instruments)
+        new = [spec for spec in instruments if spec not in self.instruments]
+        self.instruments = tuple(instruments)
+        await self._leave({spec.symbol for spec in left})
+        await self._take_up(new)
+
     def health(self) -> dict[str, Any]:
         """Return counters and ages as plain JSON values; may be called from another thread."""
         writer, lanes = self.pipeline.writer, list(self.pipeline.lanes.values())
+        feeds = dict(self.feeds)
         return {
             "trades": sum(lane.activity.trades for lane in lanes),
             "stored_trades": writer.trades,
             "waiting_trades": writer.waiting_trades,
             "batches": writer.batches,
+            "messages": sum(feed.received for feed in feeds.values()),
             "bad": self.complaints.total,
             "bad_by_reason": self.complaints.counts(),
-            "connected": {name: feed.is_live for name, feed in self.feeds.items()},
-            "reconnects": sum(max(0, feed.connections - 1) for feed in self.feeds.values()),
+            "connected": {name: feed.is_live for name, feed in feeds.items()},
+            "channels": {name: len(feed.channels) for name, feed in feeds.items()},
+            "reconnects": sum(max(0, feed.connections - 1) for feed in feeds.values()),
             "holes": sum(len(lane.stream.holes) for lane in lanes),
             "repairs": self._catchup.running,
             "exchange_ms": self.pipeline.clock.now_ms,
+            "refused": {" ".join(channel): code for channel, code in self._refused().items()},
             "last_error": self.complaints.last_error,
         }
 
-    def _feed(self, name: str) -> Feed:
-        is_trades = name == self.trade_feed
-        return Feed(
-            name,
-            lambda: self.open_socket(name),
-            self._trades_live if is_trades else _nothing,
-            self.pipeline.disconnected if is_trades else lambda: None,
-            self.settings,
-            self.complaints,
-        )
+    def channel_health(self) -> dict[str, Any]:
+        """Return how each instrument's channels are, as plain JSON values, by symbol.
+
+        `event_ms` is the exchange time of its newest trade or candle push.
+        """
+        now_s, now_ms, refused = time.monotonic(), self.pipeline.clock.now_ms, self._refused()
+        return {
+            lane.symbol: {
+                "event_ms": lane.event_ms,
+                "channels": {
+                    channel: self._vigil.shown(lane, channel, feed, refused, now_ms, now_s)
+                    for path, channels in self.paths.items()
+                    if (feed := self._feed_of(path, lane.symbol)) is not None
+                    for channel in channels
+                },
+            }
+            for lane in list(self.pipeline.lanes.values())
+        }
 
     async def _collect(self) -> None:
-        await self.pipeline.resume(self.instruments, await self._server_time_ms())
         async with asyncio.TaskGroup() as tasks:
-            for feed in self.feeds.values():
-                tasks.create_task(feed.run(), name=f"feed {feed.name}")
+            self._tasks = tasks
+            await self._take_up(self.instruments)
+            self._collecting.set()
             tasks.create_task(self._tick(tasks), name="tick")
             tasks.create_task(self._watch(), name="watch")
 
-    async def _trades_live(self) -> None:
+    async def _take_up(self, specs: Sequence[InstrumentSpec]) -> None:
+        """Collect `specs` too, from where the store stands."""
+        if not specs:
+            return
+        await self.pipeline.resume(specs, await self._server_time_ms())
+        for path in {**self.paths, **self.common}:
+            self._subscribe(path, {spec.symbol for spec in specs})
+
+    def _subscribe(self, path: str, symbols: set[str]) -> None:
+        """Give the channels of `symbols` to the sockets of a kind that have room, or to new ones.
+
+        An instrument's channels stay together: what one of them says is held against the others.
+        """
+        names, common = self.paths.get(path, ()), self.common.get(path, ())
+        present = self._shards.setdefault(path, {})
+        room = max(1, (self.settings.channels_per_connection - len(common)) // max(1, len(names)))
+        placed = place({*present, *symbols}, present, room) if names else {}
+        wanted: dict[int, set[Channel]] = {1: set() if self._feed(path, 1) else set(common)}
+        for symbol in symbols & placed.keys():
+            present[symbol] = placed[symbol]
+            channels = wanted.setdefault(placed[symbol], set())
+            channels |= {(name, symbol) for name in names}
+        for shard, channels in wanted.items():
+            if channels:
+                self._extend(path, shard, channels)
+
+    def _extend(self, path: str, shard: int, channels: set[Channel]) -> None:
+        if feed := self._feed(path, shard):
+            feed.add(channels)
+            return
+        assert self._tasks is not None
+        name = shard_name(path, shard)
+        self.feeds[name] = feed = Feed(
+            name,
+            channels,
+            lambda channels: self.open_socket(path, channels),
+            self._channels_live,
+            lambda channels: self.pipeline.disconnected(self._traded(channels)),
+            self.settings,
+            self.complaints,
+        )
+        self._holding[name] = self._tasks.create_task(feed.run(), name=f"feed {name}")
+
+    async def _leave(self, symbols: set[str]) -> None:
+        """End the subscriptions of `symbols` and store what came of them."""
+        for path, names in self.paths.items():
+            for symbol in symbols:
+                if feed := self._feed_of(path, symbol):
+                    feed.remove({(name, symbol) for name in names})
+                self._shards[path].pop(symbol, None)
+        await self._end_empty_feeds()
+        for symbol in symbols & self.pipeline.lanes.keys():
+            await self._catchup.close(self.pipeline.lanes[symbol])
+            await self.pipeline.leave(symbol)
+            self._vigil.forget(symbol)
+
+    async def _end_empty_feeds(self) -> None:
+        for name in [name for name, feed in self.feeds.items() if not feed.channels]:
+            await _cancelled(self._holding.pop(name))
+            del self.feeds[name]
+
+    async def _channels_live(self, channels: Channels) -> None:
         """Tell the streams from when on they are live: the exchange's time after subscribing.
 
         The clock of the events would be that of before the outage. A quiet instrument may not
         trade for hours: its last trade is fetched, or nobody could tell whether one was missed.
         """
-        self.pipeline.connected(await self._server_time_ms())
+        symbols = self._traded(channels)
+        if not symbols:
+            return
+        self.pipeline.connected(symbols, await self._server_time_ms())
         first_s = self.settings.first_trade_s
         backoff = Backoff(first_s, max(first_s, self.settings.backoff_cap_s))
-        while unproven := [
-            lane
-            for lane in self.pipeline.lanes.values()
-            if not lane.stream.is_proven and self.brings_trades(lane.symbol)
-        ]:
+        while unproven := self._unproven(symbols):
             await asyncio.sleep(backoff.next_delay_s())
             for lane in unproven:
                 if not lane.stream.is_proven:
                     await self._catchup.fetch_newest(lane)
+
+    def _unproven(self, symbols: Iterable[str]) -> list[Lane]:
+        """Return the lanes of which nobody knows yet whether a trade was missed."""
+        refused, lanes = self._refused(), self.pipeline.lanes
+        return [
+            lanes[symbol]
+            for symbol in symbols
+            if symbol in lanes
+            and not lanes[symbol].stream.is_proven
+            and (self.trade_channel, symbol) not in refused
+        ]
 
     async def _server_time_ms(self) -> int:
         backoff = Backoff(self.settings.backoff_base_s, self.settings.backoff_cap_s)
@@ -181,9 +282,47 @@ class BaseCollector(ABC):
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self.settings.watch_s)
-            for feed, channel in self.dead_channels(time.monotonic()).items():
-                if self.feeds[feed].is_live:
-                    self.feeds[feed].replace(f"channel {channel} is silent")
+            self._look(time.monotonic())
+
+    def _look(self, now_s: float) -> None:
+        """Subscribe anew the channels that died; replace the socket of one that stays dead."""
+        renewed: dict[Feed, list[Channel]] = {}
+        replaced: dict[Feed, Channel] = {}
+        for lane in self.pipeline.lanes.values():
+            feeds = self._feeds_by_channel(lane.symbol)
+            for channel, verdicts in self._vigil.look(lane, feeds, now_s):
+                if verdicts % 2:
+                    renewed.setdefault(feeds[channel[0]], []).append(channel)
+                else:
+                    replaced[feeds[channel[0]]] = channel
+        for feed, channel in replaced.items():
+            feed.replace(f"channel {' '.join(channel)} is silent")
+        for feed, channels in renewed.items():
+            if feed not in replaced:
+                named = ", ".join(" ".join(channel) for channel in channels[:3])
+                feed.renew(channels, f"{len(channels)} silent channels: {named}")
+
+    def _feeds_by_channel(self, symbol: str) -> dict[str, Feed]:
+        return {
+            name: feed
+            for path, names in self.paths.items()
+            if (feed := self._feed_of(path, symbol)) is not None
+            for name in names
+        }
+
+    def _feed_of(self, path: str, symbol: str) -> Feed | None:
+        shard = self._shards.get(path, {}).get(symbol)
+        return None if shard is None else self._feed(path, shard)
+
+    def _feed(self, path: str, shard: int) -> Feed | None:
+        return self.feeds.get(shard_name(path, shard))
+
+    def _traded(self, channels: Channels) -> set[str]:
+        return {symbol for name, symbol in channels if name == self.trade_channel}
+
+    def _refused(self) -> dict[Channel, str]:
+        feeds = list(self.feeds.values())
+        return {channel: code for feed in feeds for channel, code in feed.refused.items()}
 
     async def _drain(self, writing: asyncio.Task[None]) -> None:
         """Store what was received, as far as the store answers in time."""
@@ -216,7 +355,3 @@ async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _nothing() -> None:
-    """The feed needs no preparation."""

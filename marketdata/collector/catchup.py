@@ -66,7 +66,7 @@ class CatchUp:
         self._settings, self._monotonic = settings, monotonic
         self._turns = asyncio.Semaphore(settings.repairs_at_once)
         self._repairs: list[Repair] = []
-        self._verifying: set[asyncio.Task[None]] = set()
+        self._verifying: dict[asyncio.Task[None], Lane] = {}
 
     @property
     def running(self) -> int:
@@ -83,8 +83,8 @@ class CatchUp:
     def verify(self, lane: Lane) -> None:
         """Fetch an instrument's newest trades: some that the exchange counts did not arrive."""
         task = asyncio.create_task(self._verify(lane), name=f"verify {lane.symbol}")
-        self._verifying.add(task)
-        task.add_done_callback(self._verifying.discard)
+        self._verifying[task] = lane
+        task.add_done_callback(self._verifying.pop)
 
     async def fetch_newest(self, lane: Lane) -> None:
         """Hand in the exchange's newest trades; what is missing before them becomes a hole."""
@@ -110,13 +110,17 @@ class CatchUp:
             if is_stuck and repair.task is not None:
                 repair.task.cancel()
 
-    async def close(self) -> None:
-        """End all repairs; what they found so far is in the pipeline."""
-        tasks = [repair.task for repair in self._repairs if repair.task is not None]
-        tasks += self._verifying
+    async def close(self, lane: Lane | None = None) -> None:
+        """End all repairs, or those of one lane; what they found so far is in the pipeline."""
+        repairs = [one for one in self._repairs if lane is None or one.lane is lane]
+        tasks = [repair.task for repair in repairs if repair.task is not None]
+        tasks += [task for task, at in self._verifying.items() if lane is None or at is lane]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # One that had not begun yet could not take itself off the list.
+        ended = set(map(id, repairs))
+        self._repairs = [repair for repair in self._repairs if id(repair) not in ended]
 
     async def _verify(self, lane: Lane) -> None:
         """Ask for the newest trades until the minute is settled, or the caches had their chance."""

@@ -33,6 +33,8 @@ class Lane:
     rows: list[Row] = field(default_factory=list)
     minute_end_ms: int = 0
     reached_ms: int = 0
+    # When its collection began, in exchange time.
+    since_ms: int = 0
     activity: Activity = field(default_factory=Activity)
     last_volume: tuple[int, float] | None = None
     # Closed minutes: all of them, and those that the writer has not stored yet.
@@ -48,6 +50,11 @@ class Lane:
     @property
     def symbol(self) -> str:
         return self.spec.symbol
+
+    @property
+    def event_ms(self) -> int:
+        """The exchange time of its newest trade or candle push; before the first, of its start."""
+        return max(self.reached_ms, self.since_ms)
 
     def confirm(self, row: Row) -> None:
         """Keep a closed candle of the exchange, a row of CANDLE_DTYPE."""

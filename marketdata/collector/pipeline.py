@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from marketdata.collector.clock import ExchangeClock
@@ -49,26 +49,39 @@ class Pipeline:
         self._rows_waiting = 0
         self._tickers: dict[str, Ticker] = {}
         self._reload: set[str] = set()
+        self._left: set[str] = set()
 
     async def resume(self, instruments: Sequence[InstrumentSpec], now_ms: int) -> None:
-        """Make a stream for each instrument from where the store stands."""
+        """Make a stream for each instrument from where the store stands.
+
+        Those that are collected already go on beside it.
+        """
         for spec in instruments:
             resume = await self.writer.call(self._sink.resume, spec.symbol)
             today = await self.writer.call(self._sink.today, spec.symbol, now_ms)
             stream = InstrumentStream(spec, resume, now_ms)
-            lane = Lane(spec, stream, FormingCandles(spec, today))
+            lane = Lane(spec, stream, FormingCandles(spec, today), since_ms=now_ms)
             lane.closed_through_ms = (
                 Timeframe.M1.open_time(now_ms) - MINUTE_MS
                 if resume.last_closed_open_ms is None
                 else resume.last_closed_open_ms
             )
             self.lanes[spec.symbol] = lane
+            self._left.discard(spec.symbol)
+
+    async def leave(self, symbol: str) -> None:
+        """Collect an instrument no more; returns when everything received of it is stored."""
+        self._flush(self.lanes[symbol])
+        # Messages may come for some seconds after the end of a subscription.
+        self._left.add(symbol)
+        del self.lanes[symbol]
+        await self.writer.flushed()
 
     def trade(self, symbol: str, row: Row) -> None:
         """Take one row of TRADE_DTYPE."""
         lane = self.lanes.get(symbol)
         if lane is None:
-            self._complaints.add(NOT_COLLECTED, symbol)
+            self._unknown(symbol)
             return
         lane.rows.append(row)
         self._rows_waiting += 1
@@ -81,7 +94,7 @@ class Pipeline:
         """Take a push of a running or confirmed 1m candle."""
         lane = self.lanes.get(candle.symbol)
         if lane is None:
-            self._complaints.add(NOT_COLLECTED, candle.symbol)
+            self._unknown(candle.symbol)
             return
         known_ms = candle.open_time_ms + (MINUTE_MS if candle.confirmed else 0)
         if not self.clock.advance(known_ms):
@@ -100,7 +113,7 @@ class Pipeline:
         """Take an instrument's last state; the newest is shown at the next tick."""
         lane = self.lanes.get(ticker.symbol)
         if lane is None:
-            self._complaints.add(NOT_COLLECTED, ticker.symbol)
+            self._unknown(ticker.symbol)
             return
         if not self.clock.advance(ticker.time_ms):
             self._complaints.add(FAR_FUTURE, ticker)
@@ -126,16 +139,16 @@ class Pipeline:
             self._publisher.ticker(ticker)
         self._tickers.clear()
 
-    def connected(self, exchange_ms: int) -> None:
-        """All instruments are live from `exchange_ms` on."""
+    def connected(self, symbols: Iterable[str], exchange_ms: int) -> None:
+        """Note that the trades of `symbols` come in from `exchange_ms` on."""
         self.clock.anchor(exchange_ms)
-        for lane in self.lanes.values():
+        for lane in self._named(symbols):
             lane.stream.connected(exchange_ms)
 
-    def disconnected(self) -> None:
-        """No instrument is live any more."""
-        self.flush()
-        for lane in self.lanes.values():
+    def disconnected(self, symbols: Iterable[str]) -> None:
+        """Note that trades of `symbols` may be missed from now on."""
+        for lane in self._named(symbols):
+            self._flush(lane)
             lane.stream.disconnected()
 
     def page(self, lane: Lane, trades: Trades) -> None:
@@ -184,8 +197,7 @@ class Pipeline:
 
     async def reload_forming(self, symbol: str) -> None:
         """Read today's minutes again after stored ones were changed."""
-        lane = self.lanes[symbol]
-        while True:
+        while (lane := self.lanes.get(symbol)) is not None:
             await self.writer.flushed()
             closed = lane.minutes_closed
             today = await self.writer.call(self._sink.today, symbol, self.clock.now_ms)
@@ -197,6 +209,13 @@ class Pipeline:
         """Return and forget the instruments of which closed minutes were rebuilt."""
         changed, self._reload = self._reload, set()
         return changed
+
+    def _named(self, symbols: Iterable[str]) -> list[Lane]:
+        return [self.lanes[symbol] for symbol in symbols if symbol in self.lanes]
+
+    def _unknown(self, symbol: str) -> None:
+        if symbol not in self._left:
+            self._complaints.add(NOT_COLLECTED, symbol)
 
     def _hand_on_confirmed(self, lane: Lane) -> None:
         """Pass on what the exchange confirmed, to be held against what is stored."""
@@ -268,7 +287,8 @@ class Pipeline:
         for item in batch.instruments:
             emission = item.emission
             if len(emission.minutes):
-                self.lanes[item.symbol].minutes_waiting -= len(emission.minutes)
+                for lane in self._named((item.symbol,)):
+                    lane.minutes_waiting -= len(emission.minutes)
                 self._publisher.closed(item.symbol, emission.minutes, item.exchange_ms)
             if emission.rebuild:
                 self._reload.add(item.symbol)

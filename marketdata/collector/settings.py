@@ -27,6 +27,13 @@ class CollectorSettings:
     ack_within_s: float = 10.0
     # A channel that was refused is asked for again, at first after this and then more rarely.
     refused_retry_s: float = 60.0
+    # Channels on one connection; OKX names no figure, and closes with 4008 or 4009 beyond it.
+    channels_per_connection: int = 240
+    # An announced end of a connection: its follower is subscribed this long before it is dropped.
+    overlap_s: float = 2.0
+    # Without trades and candle pushes for so long an instrument's data is stale. A candle channel
+    # pushes every minute, so that a quiet market is not.
+    stale_exchange_ms: int = 120_000
     # A channel that says nothing while others prove that it should.
     channel_silence_s: float = 30.0
     # A candle channel pushes every minute, traded or not.

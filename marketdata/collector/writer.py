@@ -47,8 +47,8 @@ class Writer:
         self._work = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._puts = self._stores = 0
+        self._progress = asyncio.Event()
 
     @property
     def waiting_trades(self) -> int:
@@ -64,15 +64,18 @@ class Writer:
         await self._room.wait()
 
     async def flushed(self) -> None:
-        """Return when everything that was put so far is stored."""
-        await self._idle.wait()
+        """Return when everything that was put so far is stored, whatever is put meanwhile."""
+        wanted = self._puts
+        while self._stores < wanted:
+            self._progress.clear()
+            await self._progress.wait()
 
     def put(self, item: InstrumentBatch) -> None:
         """Queue what one stream emitted."""
         self._waiting.append(item)
         self._waiting_trades += len(item.emission.trades)
+        self._puts += 1
         self._work.set()
-        self._idle.clear()
         if self._waiting_trades > self._settings.backlog_trades:
             self._room.clear()
 
@@ -80,7 +83,7 @@ class Writer:
         """Commit what is put, until cancelled. Raises LostLease."""
         while True:
             await self._work.wait()
-            batch, trades = self._take()
+            batch, trades, taken = self._take()
             await self.call(self._sink.commit, batch)
             self.batches += 1
             self.trades += trades
@@ -88,9 +91,10 @@ class Writer:
             if self._waiting_trades <= self._settings.backlog_trades // 2:
                 self._room.set()
             self._stored(batch)
+            self._stores += taken
+            self._progress.set()
             if not self._waiting:
                 self._work.clear()
-                self._idle.set()
 
     async def call(self, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one of the sink's methods in the writer thread until the store answers."""
@@ -111,11 +115,14 @@ class Writer:
         await loop.run_in_executor(self._thread, self._sink.close)
         self._thread.shutdown(wait=False)
 
-    def _take(self) -> tuple[Batch, int]:
-        """Take what waits, up to a batch's worth of trades; one emission is never cut."""
+    def _take(self) -> tuple[Batch, int, int]:
+        """Take what waits, up to a batch's worth of trades; one emission is never cut.
+
+        Returns the batch, its trades, and how many emissions went into it.
+        """
         taken = [self._waiting.popleft()]
         trades = len(taken[0].emission.trades)
         while self._waiting and trades < self._settings.batch_trades:
             taken.append(self._waiting.popleft())
             trades += len(taken[-1].emission.trades)
-        return Batch(merge(taken)), trades
+        return Batch(merge(taken)), trades, len(taken)

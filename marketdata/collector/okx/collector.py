@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from marketdata.collector.base import BaseCollector
+from marketdata.collector.feed import Channels
 from marketdata.collector.okx.constants import (
     ACCOUNT,
     BOOKS5,
@@ -35,24 +37,17 @@ from marketdata.collector.okx.messages import (
 from marketdata.collector.okx.parsing import TRADES_PREFIX, UNDECODABLE, decode_trades, parse
 from marketdata.collector.okx.private import PrivateSocket
 from marketdata.collector.okx.rest import OKXHistory, tls_context
-from marketdata.collector.okx.websocket import Channel, OKXSocket
+from marketdata.collector.okx.websocket import OKXSocket
 from marketdata.collector.ports import Credential, History, Publisher, Recorder, Sink
 from marketdata.collector.recording import Tap
 from marketdata.collector.settings import CollectorSettings
-from marketdata.collector.watchdog import InstrumentWatch
+from marketdata.collector.socket import SUBSCRIBE, Channel
 from marketdata.domain.raw import RawChannel
 from marketdata.domain.records import InstrumentSpec
 
 PUBLIC: Final = "public"
 BUSINESS: Final = "business"
 PRIVATE: Final = "private"
-
-_CHANNELS: Final = {PUBLIC: (TICKERS,), BUSINESS: (TRADES_ALL, CANDLE_1M)}
-_FEED_AND_CHANNEL: Final = {
-    "trades": (BUSINESS, TRADES_ALL),
-    "candles": (BUSINESS, CANDLE_1M),
-    "tickers": (PUBLIC, TICKERS),
-}
 
 Push = TradesPush | CandlesPush | TickersPush | OtherPush
 
@@ -65,8 +60,8 @@ class OKXCollector(BaseCollector):
     `history` defaults to REST at `endpoints`, within the limits of this process.
     """
 
-    feed_names = (PUBLIC, BUSINESS)
-    trade_feed = BUSINESS
+    trade_channel = TRADES_ALL
+    watched = {"trades": TRADES_ALL, "candles": CANDLE_1M, "tickers": TICKERS}
 
     def __init__(
         self,
@@ -94,72 +89,22 @@ class OKXCollector(BaseCollector):
         )
         self._tap = Tap(self.recorder, raw_every_s or {}, self.pipeline.clock, self.complaints)
         self._credential = credential
-        if credential is not None and self._tap.keeps(RawChannel.BALANCES):
-            self.feeds[PRIVATE] = self._feed(PRIVATE)
+        self.paths, self.common = self._channels()
         self._urls = {
             PUBLIC: endpoints.public,
             BUSINESS: endpoints.business,
             PRIVATE: endpoints.private,
         }
         self._tls = tls_context(endpoints)
-        self._messages_before = 0
-        self._sockets: dict[str, OKXSocket] = {}
-        self._watches = {
-            spec.symbol: InstrumentWatch(
-                self.settings.channel_silence_s, self.settings.candle_silence_s
-            )
-            for spec in self.instruments
-        }
-        self._ages: dict[str, dict[str, float | None]] = {}
 
-    def open_socket(self, feed: str) -> OKXSocket:
-        """Return a new socket with the feed's channels of all instruments."""
-        socket = self._new_socket(feed)
-        if feed in self._sockets:
-            self._messages_before += self._sockets[feed].received
-        self._sockets[feed] = socket
-        return socket
-
-    def brings_trades(self, symbol: str) -> bool:
-        """Return whether the exchange took the subscription to an instrument's trades."""
-        return (TRADES_ALL, symbol) not in self._refused()
-
-    def dead_channels(self, now_s: float) -> dict[str, str]:
-        """Return the feeds with a channel that is silent against the evidence."""
-        dead: dict[str, str] = {}
-        refused = self._refused()
-        for symbol, watch in self._watches.items():
-            for kind in watch.dead(self.pipeline.lanes[symbol].activity, now_s):
-                feed, channel = _FEED_AND_CHANNEL[kind]
-                if (channel, symbol) not in refused:
-                    dead[feed] = f"{channel} {symbol}"
-            self._ages[symbol] = watch.ages_s(now_s)
-        return dead
-
-    def health(self) -> dict[str, Any]:
-        """Return counters and ages as plain JSON values; may be called from another thread."""
-        refused = {
-            f"{channel} {symbol}": code for (channel, symbol), code in self._refused().items()
-        }
-        return super().health() | {
-            "messages": self._messages_before
-            + sum(socket.received for socket in list(self._sockets.values())),
-            "channel_age_s": dict(self._ages),
-            "refused": refused,
-        }
-
-    async def closing(self) -> None:
-        """Close REST if it is this collector's own."""
-        if self._own_history is not None:
-            await self._own_history.close()
-
-    def _new_socket(self, feed: str) -> OKXSocket:
-        login = (self._credential,) if feed == PRIVATE else ()
+    def open_socket(self, path: str, channels: Channels) -> OKXSocket:
+        """Return a new socket of a kind; the private one logs in first."""
+        login = (self._credential,) if path == PRIVATE else ()
         kind: Any = PrivateSocket if login else OKXSocket
         socket: OKXSocket = kind(
             *login,
-            self._urls[feed],
-            self._channels(feed),
+            self._urls[path],
+            channels,
             self._receive,
             is_full=self.pipeline.writer.is_full,
             drained=self.pipeline.writer.drained,
@@ -168,19 +113,26 @@ class OKXCollector(BaseCollector):
         )
         return socket
 
-    def _channels(self, feed: str) -> set[Channel]:
-        """Return what a feed subscribes; what is only kept as it came is among it where it is."""
-        if feed == PRIVATE:
-            return {(ACCOUNT, "")}
-        names, kept = _CHANNELS[feed], self._tap.keeps
-        if feed == PUBLIC and kept(RawChannel.BOOKS):
-            names += (BOOKS5,)
-        channels = {(name, spec.symbol) for name in names for spec in self.instruments}
-        if feed == PUBLIC and kept(RawChannel.STATUS):
-            channels.add((STATUS, ""))
-        if feed == PUBLIC and kept(RawChannel.INSTRUMENTS):
-            channels |= {(INSTRUMENTS, kind) for kind in INSTRUMENT_KINDS}
-        return channels
+    async def closing(self) -> None:
+        """Close REST if it is this collector's own."""
+        if self._own_history is not None:
+            await self._own_history.close()
+
+    def _channels(self) -> tuple[dict[str, tuple[str, ...]], dict[str, set[Channel]]]:
+        """Return each socket's channels of an instrument and those of none.
+
+        What is only kept as it came is among them where it is.
+        """
+        kept = self._tap.keeps
+        books = (BOOKS5,) if kept(RawChannel.BOOKS) else ()
+        common: dict[str, set[Channel]] = {PUBLIC: set()}
+        if kept(RawChannel.STATUS):
+            common[PUBLIC].add((STATUS, ""))
+        if kept(RawChannel.INSTRUMENTS):
+            common[PUBLIC] |= {(INSTRUMENTS, kind) for kind in INSTRUMENT_KINDS}
+        if self._credential is not None and kept(RawChannel.BALANCES):
+            common[PRIVATE] = {(ACCOUNT, "")}
+        return {PUBLIC: (TICKERS, *books), BUSINESS: (TRADES_ALL, CANDLE_1M)}, common
 
     def _receive(self, socket: OKXSocket, message: bytes) -> None:
         """Take one frame. Runs for every trade: the first branch is all that most of them see."""
@@ -201,21 +153,19 @@ class OKXCollector(BaseCollector):
             socket.take(said)
         match said:
             case TradesPush() | CandlesPush() | TickersPush() | OtherPush():
-                self._push(socket, said)
-                if not keep(self._tap, said, message):
-                    self.complaints.add("bad values", message)
-            case Ack():
-                socket.acknowledged(said)
+                passing = partial(self._push, said, message)
+                socket.deliver((said.channel, said.symbol), passing)
+            case Ack(event, channel, symbol) if event == SUBSCRIBE:
+                socket.acknowledged((channel, symbol))
             case Refusal():
-                socket.refuse(said)
+                socket.refuse((said.channel, said.symbol), said.code)
                 self.complaints.add("refused by the exchange", said.message, code=said.code)
             case Notice(code) if code == SERVICE_UPGRADE:
                 socket.notified(said)
             case Unreadable(reason):
                 self.complaints.add(reason, message)
 
-    def _push(self, socket: OKXSocket, push: Push) -> None:
-        socket.delivered((push.channel, push.symbol))
+    def _push(self, push: Push, message: bytes) -> None:
         match push:
             case TradesPush():
                 for row in push.rows:
@@ -226,10 +176,5 @@ class OKXCollector(BaseCollector):
             case TickersPush():
                 for ticker in push.tickers:
                     self.pipeline.ticker(ticker)
-
-    def _refused(self) -> dict[Channel, str]:
-        return {
-            channel: code
-            for socket in self._sockets.values()
-            for channel, code in socket.refused.items()
-        }
+        if not keep(self._tap, push, message):
+            self.complaints.add("bad values", message)

@@ -10,7 +10,6 @@ import time
 from typing import Any, Final
 
 import msgspec
-from websockets.asyncio.client import ClientConnection
 
 from marketdata.collector.errors import ExchangeUnavailable
 from marketdata.collector.okx.messages import OtherEvent, Refusal
@@ -29,30 +28,32 @@ class PrivateSocket(OKXSocket):
     def __init__(self, credential: Credential, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._credential = credential
-        self._answered = asyncio.Event()
+        self._is_answered = asyncio.Event()
         self._refusal: str | None = None
 
     def take(self, said: OtherEvent | Refusal) -> None:
         """Take an event that may answer the login."""
         if isinstance(said, Refusal):
-            if said.channel or self._answered.is_set():
+            if said.channel or self._is_answered.is_set():
                 return
             self._refusal = f"login refused with {said.code} {said.message}"
         elif said.event != LOGIN:
             return
-        self._answered.set()
+        self._is_answered.set()
 
-    async def _subscribe(self, connection: ClientConnection) -> None:
+    async def subscribe(self) -> None:
+        """Log in, then subscribe."""
+        assert self._connection is not None
         self._spend_request()
-        await connection.send(login_request(self._credential, int(time.time())))
+        await self._connection.send(login_request(self._credential, int(time.time())))
         try:
             async with asyncio.timeout(self._settings.ack_within_s):
-                await self._answered.wait()
+                await self._is_answered.wait()
         except TimeoutError:
             raise ExchangeUnavailable("the login was not answered") from None
         if self._refusal is not None:
             raise ExchangeUnavailable(self._refusal)
-        await super()._subscribe(connection)
+        await super().subscribe()
 
 
 def login_request(credential: Credential, wall_s: int) -> str:

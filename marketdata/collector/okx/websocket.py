@@ -22,18 +22,15 @@ from marketdata.collector.okx.constants import (
     REQUESTS_PER_HOUR,
     SUBJECT_KEYS,
 )
-from marketdata.collector.okx.messages import Ack, Notice, Refusal
+from marketdata.collector.okx.messages import Notice
 from marketdata.collector.okx.rest import is_loopback
 from marketdata.collector.settings import CollectorSettings
-
-Channel = tuple[str, str]
-"""A channel's name and its subject, mostly an instrument: what one subscription is for."""
+from marketdata.collector.socket import Channel, Socket
 
 # Frames that wait in the library before it stops reading the network.
 MAX_FRAMES_WAITING: Final = 256
 MAX_FRAME_BYTES: Final = 4 * 2**20
-SUBSCRIBE_ATTEMPTS: Final = 3
-LONGEST_RETRY_S: Final = 3600.0
+SPARE_REQUESTS: Final = 20
 ENDS: Final = (ExchangeUnavailable, OSError, TimeoutError, WebSocketException)
 """How a connection may end without anything being wrong here."""
 
@@ -43,8 +40,8 @@ _connections = LocalLimiter({"connect": CONNECTIONS_PER_S}, window_s=1.0)
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-class OKXSocket:
-    """One connection with its subscriptions, used once.
+class OKXSocket(Socket):
+    """One connection to OKX.
 
     `receive` is called with every frame, in order, from `run`; it must not block. `drained` is
     awaited whenever `is_full` says that what was received cannot be taken further for now.
@@ -62,17 +59,11 @@ class OKXSocket:
         tls: ssl.SSLContext | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.url, self.channels = url, frozenset(channels)
-        self.ready = asyncio.Event()
-        # The same as a plain value: it is looked at for every message.
-        self.is_ready = False
-        self.leaving = asyncio.Event()
-        self.received = 0
-        self.refused: dict[Channel, str] = {}
-        self._unacknowledged = set(channels)
+        super().__init__(channels, settings)
+        self.url = url
         self._requests: list[float] = []
         self._receive, self._is_full, self._drained = receive, is_full, drained
-        self._settings, self._tls, self._monotonic = settings, tls, monotonic
+        self._tls, self._monotonic = tls, monotonic
         self._connection: ClientConnection | None = None
 
     async def run(self) -> None:
@@ -84,7 +75,7 @@ class OKXSocket:
             self._connection = await self._dial()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(self._connection), name="read")
-                tasks.create_task(self._subscribe(self._connection), name="subscribe")
+                tasks.create_task(self.subscribe(), name="subscribe")
                 tasks.create_task(self._watch(self._connection), name="watch")
         except ENDS as error:
             raise ExchangeUnavailable(_reason(error)) from error
@@ -96,26 +87,12 @@ class OKXSocket:
         finally:
             await self._close()
 
-    def acknowledged(self, ack: Ack) -> None:
-        """Take the answer to a subscription."""
-        if ack.event == "subscribe":
-            self.refused.pop((ack.channel, ack.symbol), None)
-            self.delivered((ack.channel, ack.symbol))
-
-    def delivered(self, channel: Channel) -> None:
-        """Take the first data of a channel, which may come before its ack."""
-        if channel in self._unacknowledged:
-            self._unacknowledged.discard(channel)
-            if not self._unacknowledged:
-                self.is_ready = True
-                self.ready.set()
-
-    def refuse(self, refusal: Refusal) -> None:
-        """Take an error event: the channel it names does not come, the others still do."""
-        channel = (refusal.channel, refusal.symbol)
-        if channel in self.channels:
-            self.refused[channel] = refusal.code
-            self.delivered(channel)
+    async def ask(self, wish: str, channels: Collection[Channel]) -> None:
+        """Send as few requests as the limit on their size allows."""
+        assert self._connection is not None
+        for request in requests(wish, channels):
+            self._spend_request()
+            await self._connection.send(request)
 
     def notified(self, notice: Notice) -> None:
         """Take the announcement that this connection will be closed."""
@@ -146,35 +123,15 @@ class OKXSocket:
             if is_full():
                 await self._drained()
 
-    async def _subscribe(self, connection: ClientConnection) -> None:
-        """Ask for all channels, again for those that were not answered, later for the refused."""
-        for _ in range(SUBSCRIBE_ATTEMPTS):
-            await self._request(connection, self._unacknowledged)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.ack_within_s):
-                    await self.ready.wait()
-                break
-        else:
-            raise ExchangeUnavailable(f"{len(self._unacknowledged)} subscriptions not answered")
-        pause_s = self._settings.refused_retry_s
-        while True:
-            await asyncio.sleep(pause_s)
-            if self.refused:
-                # An instrument may be listed later.
-                await self._request(connection, self.refused.keys())
-                pause_s = min(pause_s * 2, LONGEST_RETRY_S)
-
-    async def _request(self, connection: ClientConnection, channels: Collection[Channel]) -> None:
-        for request in subscribe_requests(channels):
-            self._spend_request()
-            await connection.send(request)
-
     def _spend_request(self) -> None:
+        """Count a request; ask for a new connection before this one may send no more."""
         now = self._monotonic()
         self._requests = [at for at in self._requests if now - at < 3600]
         if len(self._requests) >= REQUESTS_PER_HOUR:
             raise ExchangeUnavailable("the hour's subscriptions of this connection are spent")
         self._requests.append(now)
+        if self.ready.is_set() and len(self._requests) > REQUESTS_PER_HOUR - SPARE_REQUESTS:
+            self.leaving.set()
 
     async def _watch(self, connection: ClientConnection) -> None:
         """Ping after a silence and require an answer to it; anything received is one."""
@@ -208,7 +165,7 @@ class OKXSocket:
         self._connection.transport.abort()
 
 
-def subscribe_requests(channels: Collection[Channel]) -> Iterator[str]:
+def requests(wish: str, channels: Collection[Channel]) -> Iterator[str]:
     """Yield as few requests as the limit on their size allows, sorted by channel."""
     args: list[dict[str, str]] = []
     size = 0
@@ -217,16 +174,16 @@ def subscribe_requests(channels: Collection[Channel]) -> Iterator[str]:
         arg = {"channel": channel, key: subject} if key else {"channel": channel}
         length = len(msgspec.json.encode(arg)) + 1
         if args and size + length > MAX_REQUEST_BYTES:
-            yield _encoded(args)
+            yield _encoded(wish, args)
             args, size = [], 0
         args.append(arg)
         size += length
     if args:
-        yield _encoded(args)
+        yield _encoded(wish, args)
 
 
-def _encoded(args: list[dict[str, str]]) -> str:
-    return msgspec.json.encode({"op": "subscribe", "args": args}).decode()
+def _encoded(wish: str, args: list[dict[str, str]]) -> str:
+    return msgspec.json.encode({"op": wish, "args": args}).decode()
 
 
 def _reason(error: BaseException) -> str:

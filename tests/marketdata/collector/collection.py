@@ -31,6 +31,7 @@ QUICK = CollectorSettings(
     candle_silence_s=3.0,
     backoff_base_s=0.02,
     backoff_cap_s=0.2,
+    overlap_s=0.2,
     give_up_quiet_s=5.0,
     refused_retry_s=0.5,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 import pytest
 
@@ -12,20 +12,28 @@ from marketdata.collector.complaints import Complaints
 from marketdata.collector.errors import ExchangeRefused, ExchangeUnavailable
 from marketdata.collector.feed import Feed
 from marketdata.collector.settings import CollectorSettings
+from marketdata.collector.socket import Channel, Socket
 from tests.marketdata.collector.waiting import becomes
 
 pytestmark = pytest.mark.asyncio
 
-QUICK = CollectorSettings(backoff_base_s=0.001, backoff_cap_s=0.01)
+QUICK = CollectorSettings(
+    backoff_base_s=0.001, backoff_cap_s=0.01, overlap_s=0.05, ack_within_s=0.5
+)
+BTC, ETH, SOL = (("trades-all", f"{base}-USDT") for base in ("BTC", "ETH", "SOL"))
 
 
-class ToldSocket:
+class ToldSocket(Socket):
     """A socket that does what the test tells it to."""
 
-    def __init__(self) -> None:
-        self.ready, self.leaving = asyncio.Event(), asyncio.Event()
+    def __init__(self, channels: frozenset[Channel]) -> None:
+        super().__init__(channels, QUICK)
         self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.is_open = False
+        self.asked: list[tuple[str, list[Channel]]] = []
+
+    async def ask(self, wish: str, channels: Collection[Channel]) -> None:
+        self.asked.append((wish, sorted(channels)))
 
     async def run(self) -> None:
         self.is_open = True
@@ -43,21 +51,27 @@ class Held:
         self.told: list[str] = []
         self.complaints = Complaints()
         self.failures = 0
-        self.feed = Feed("business", self._open, self._live, self._lost, QUICK, self.complaints)
+        self.lives: list[list[Channel]] = []
+        self.losses: list[list[Channel]] = []
+        self.feed = Feed(
+            "business", {BTC, ETH}, self._open, self._live, self._lost, QUICK, self.complaints
+        )
 
-    def _open(self) -> ToldSocket:
-        self.sockets.append(ToldSocket())
+    def _open(self, channels: frozenset[Channel]) -> ToldSocket:
+        self.sockets.append(ToldSocket(channels))
         return self.sockets[-1]
 
-    async def _live(self) -> None:
+    async def _live(self, channels: frozenset[Channel]) -> None:
         self.told.append("live")
+        self.lives.append(sorted(channels))
         if self.failures:
             self.failures -= 1
             raise ExchangeRefused("HTTP 400")
         await asyncio.sleep(3600)
 
-    def _lost(self) -> None:
+    def _lost(self, channels: frozenset[Channel]) -> None:
         self.told.append("lost")
+        self.losses.append(sorted(channels))
 
     async def socket(self, number: int) -> ToldSocket:
         """Return the numbered socket once it runs."""
@@ -152,9 +166,128 @@ async def test_a_socket_about_to_close_is_read_until_the_next_one_is_subscribed(
         assert old.is_open
         new.ready.set()
         await holding.settled()
+        assert old.is_open, "the new one has not proven itself yet"
+        await becomes(lambda: not old.is_open)
 
-        assert (old.is_open, new.is_open) == (False, True)
+        assert new.is_open
         assert holding.told == ["live"], "there was no moment without a subscription"
+
+
+async def test_what_the_next_socket_brings_waits_for_what_the_old_one_still_has(held):
+    async with held() as holding:
+        old = await holding.socket(0)
+        old.ready.set()
+        await holding.settled()
+        old.leaving.set()
+        new = await holding.socket(1)
+        taken: list[str] = []
+        new.acknowledged(BTC)
+        new.deliver(BTC, lambda: taken.append("new 8"))
+        new.acknowledged(ETH)
+        assert (new.ready.is_set(), new.is_ready) == (True, False)
+        old.deliver(BTC, lambda: taken.append("old 7"))
+        await becomes(lambda: not old.is_open)
+        new.deliver(BTC, lambda: taken.append("new 9"))
+
+        assert taken == ["old 7", "new 8", "new 9"]
+        assert new.is_ready
+
+
+async def test_an_old_socket_that_ends_before_the_next_one_is_subscribed_is_a_loss(held):
+    async with held() as holding:
+        old = await holding.socket(0)
+        old.ready.set()
+        await holding.settled()
+        old.leaving.set()
+        new = await holding.socket(1)
+        old.end.set_exception(ExchangeUnavailable("closed"))
+        await holding.settled()
+        assert holding.told == ["live", "lost"]
+        new.ready.set()
+        await holding.settled()
+
+        assert holding.told == ["live", "lost", "live"]
+
+
+async def test_a_next_socket_that_ends_at_once_leaves_the_old_one_in_place(held):
+    async with held() as holding:
+        old = await holding.socket(0)
+        old.ready.set()
+        await holding.settled()
+        old.leaving.set()
+        new = await holding.socket(1)
+        new.ready.set()
+        await holding.settled()
+        new.end.set_exception(ExchangeUnavailable("closed"))
+        third = await holding.socket(2)
+        assert old.is_open
+        third.ready.set()
+        await becomes(lambda: not old.is_open)
+
+        assert holding.told == ["live"]
+
+
+async def test_a_channel_that_is_added_goes_live_alone(held):
+    async with held() as holding:
+        socket = await holding.socket(0)
+        socket.ready.set()
+        await holding.settled()
+        follow = asyncio.create_task(socket._follow())
+        holding.feed.add({SOL})
+        await becomes(lambda: socket.asked == [("subscribe", [SOL])])
+        assert not holding.feed.is_subscribed(SOL)
+        socket.acknowledged(SOL)
+        await becomes(lambda: holding.lives == [[BTC, ETH], [SOL]])
+        follow.cancel()
+
+        assert holding.feed.is_subscribed(SOL)
+        assert holding.told == ["live", "live"]
+
+
+async def test_a_channel_that_is_removed_is_no_part_of_a_loss(held):
+    async with held() as holding:
+        (await holding.socket(0)).ready.set()
+        await holding.settled()
+        holding.feed.remove({ETH})
+        holding.feed.replace("channel trades-all is silent")
+        (await holding.socket(1)).ready.set()
+        await holding.settled()
+
+    assert holding.losses[0] == [BTC]
+    assert holding.lives == [[BTC, ETH], [BTC]]
+
+
+async def test_a_silent_channel_is_subscribed_anew_while_the_others_stay_live(held):
+    async with held() as holding:
+        socket = await holding.socket(0)
+        for channel in (BTC, ETH):
+            socket.acknowledged(channel)
+        await holding.settled()
+        follow = asyncio.create_task(socket._follow())
+        holding.feed.renew({ETH}, "1 silent channels")
+        await becomes(lambda: len(socket.asked) == 2)
+        assert socket.asked == [("unsubscribe", [ETH]), ("subscribe", [ETH])]
+        assert (holding.feed.is_subscribed(BTC), holding.feed.is_subscribed(ETH)) == (True, False)
+        socket.acknowledged(ETH)
+        await becomes(lambda: len(holding.lives) == 2)
+        follow.cancel()
+
+    assert holding.losses[0] == [ETH]
+    assert holding.lives == [[BTC, ETH], [ETH]]
+    assert len(holding.sockets) == 1
+
+
+async def test_a_late_subscription_that_is_never_answered_ends_the_socket(held):
+    async with held() as holding:
+        socket = await holding.socket(0)
+        socket.ready.set()
+        await holding.settled()
+        holding.feed.add({SOL})
+        socket._unanswered.clear()
+        with pytest.raises(ExchangeUnavailable, match="1 subscriptions not answered"):
+            await asyncio.wait_for(socket._follow(), 5)
+
+    assert socket.asked == [("subscribe", [SOL])] * 3
 
 
 async def test_when_both_sockets_end_during_the_change_the_feed_is_lost(held):

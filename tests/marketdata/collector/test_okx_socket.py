@@ -14,8 +14,9 @@ from websockets.asyncio.server import ServerConnection, serve
 from marketdata.collector.errors import ExchangeUnavailable
 from marketdata.collector.okx.messages import Ack, Refusal
 from marketdata.collector.okx.parsing import parse
-from marketdata.collector.okx.websocket import OKXSocket, subscribe_requests
+from marketdata.collector.okx.websocket import OKXSocket, requests
 from marketdata.collector.settings import CollectorSettings
+from marketdata.collector.socket import SUBSCRIBE
 from tests.marketdata.collector.waiting import becomes
 
 pytestmark = pytest.mark.asyncio
@@ -37,9 +38,10 @@ class Reader:
         self.frames.append(message)
         said = parse(message)
         if isinstance(said, Ack):
-            socket.acknowledged(said)
+            if said.event == SUBSCRIBE:
+                socket.acknowledged((said.channel, said.symbol))
         elif isinstance(said, Refusal):
-            socket.refuse(said)
+            socket.refuse((said.channel, said.symbol), said.code)
 
 
 @contextlib.asynccontextmanager
@@ -118,21 +120,21 @@ async def test_a_busy_socket_is_never_pinged():
 
 
 async def test_a_subscription_that_is_not_answered_is_repeated_and_then_given_up():
-    requests = []
+    asked = []
 
     async def behaviour(connection: ServerConnection) -> None:
         async for message in connection:
             if message == "ping":
                 await connection.send("pong")
             else:
-                requests.append(json.loads(message))
+                asked.append(json.loads(message))
 
     async with connected(behaviour) as (socket, _):
         with pytest.raises(ExchangeUnavailable, match="1 subscriptions not answered"):
             await asyncio.wait_for(socket.run(), 5)
 
     arg = {"channel": "trades-all", "instId": "BTC-USDT"}
-    assert requests == [{"op": "subscribe", "args": [arg]}] * 3
+    assert asked == [{"op": "subscribe", "args": [arg]}] * 3
     assert not socket.is_ready
 
 
@@ -246,10 +248,10 @@ async def test_a_flooded_socket_is_closed_within_a_second():
 
 async def test_subscriptions_are_few_requests_below_the_limit_on_their_size():
     channels = {("trades-all", f"COIN{number}-USDT") for number in range(3_000)}
-    requests = list(subscribe_requests(channels))
-    args = [arg for request in requests for arg in json.loads(request)["args"]]
+    sent = list(requests(SUBSCRIBE, channels))
+    args = [arg for request in sent for arg in json.loads(request)["args"]]
 
-    assert len(requests) == 3
-    assert all(len(request) < 64 * 1024 for request in requests)
+    assert len(sent) == 3
+    assert all(len(request) < 64 * 1024 for request in sent)
     assert {(arg["channel"], arg["instId"]) for arg in args} == channels
     assert len(args) == len(channels)

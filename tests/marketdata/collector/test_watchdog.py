@@ -54,7 +54,23 @@ def test_a_candle_channel_must_push_every_minute_even_without_trades():
 def test_a_channel_that_stays_dead_is_accused_more_and_more_rarely():
     found = verdicts(InstrumentWatch(30, 10_000), range(1_000), trades=5, candles=1)
 
-    assert found == ["tickers"] * 5
+    # After 30 s, then 15, 30, 60, 120, 240 and 480 more.
+    assert found == ["tickers"] * 7
+
+
+def test_a_second_verdict_takes_half_as_long():
+    watch = InstrumentWatch(30, 10_000)
+
+    assert verdicts(watch, range(33), trades=5, candles=1) == ["tickers"]
+    assert verdicts(watch, range(33, 49), trades=5, candles=1) == ["tickers"]
+    assert watch.channels["tickers"].verdicts == 2
+
+
+def test_nothing_is_expected_of_a_channel_that_is_not_subscribed():
+    watch = InstrumentWatch(30, 180)
+    for second in range(500):
+        activity = Activity(trades=5 * second, candles=second, volume_changes=second)
+        assert watch.dead(activity, float(second), ["trades", "candles"]) == []
 
 
 def test_a_channel_that_spoke_again_is_watched_as_closely_as_before():
