@@ -107,6 +107,10 @@ class Recorder(Protocol):
         """Keep one message."""
         ...
 
+    def health(self) -> Mapping[str, int]:
+        """Return counters as plain values; may be called from another thread."""
+        ...
+
     def close(self) -> None:
         """Store what waits, as far as that takes a moment, and end. Blocks meanwhile."""
         ...
@@ -117,6 +121,10 @@ class NoRecorder:
 
     def record(self, message: RawMessage) -> None:
         """Forget one message."""
+
+    def health(self) -> Mapping[str, int]:
+        """Return no counters."""
+        return {}
 
     def close(self) -> None:
         """Nothing waits."""

@@ -63,7 +63,7 @@ def copy_in(
     statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
         sql.Identifier(table), names
     )
-    _copy(cursor, statement, _Pieces(encoded(layout, number, columns)))
+    _copy(cursor, statement, Pieces(encoded(layout, number, columns)))
 
 
 def copy_out(
@@ -149,7 +149,7 @@ class _Received:
         self._skip = 0
 
 
-class _Pieces:
+class Pieces:
     """A file to read from, made of pieces of any size; psycopg2 sends each as it comes."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:

@@ -1,0 +1,1 @@
+"""What is stored leaves after its time: whole partitions, and trades in small steps."""
