@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 from marketdata.models import Collector
-from marketdata.publishing import candles_topic, tickers_topic
+from marketdata.publishing import COLLECTORS_TOPIC, candles_topic, tickers_topic
 from marketdata.storage import write_candles
 from tcpdashboard.common.realtime import TopicPublisher
 from tests.marketdata.web.conftest import make_instrument, wandering_minutes
@@ -42,6 +42,7 @@ DAYS = 31
 NAME, PASSWORD = "ann", "a long password"
 # Minutes that are missing, counted from the end of history.
 HOLE = (300, 240)
+COMPLAINT = re.compile(r"\[(warning|error|critical)|^(WARNING|ERROR|CRITICAL)|Traceback|Warning:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,12 @@ class Site:
             "time_ms": self.end_ms + 1000,
         }
         self.publisher.publish(tickers_topic(EXCHANGE), {"tickers": {symbol: ticker}})
+
+    def publish_collector(self, state, heartbeat_age_s=0):
+        """Publish the state of the collector, as the sweep does every two seconds."""
+        heartbeat_ms = int((time.time() - heartbeat_age_s) * 1000)
+        row = {"name": EXCHANGE, "exchange": EXCHANGE, "state": state, "heartbeat_ms": heartbeat_ms}
+        self.publisher.publish(COLLECTORS_TOPIC, {"collectors": [row]})
 
 
 @pytest.fixture(scope="session")
@@ -117,7 +124,8 @@ def site(history, static_files):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = (static_files / "server.log").open("wb")
+    written = static_files / "server.log"
+    log = written.open("wb")
     server = subprocess.Popen(
         [
             *(sys.executable, "-m", "uvicorn", "tcpdashboard.asgi:application"),
@@ -136,6 +144,8 @@ def site(history, static_files):
         server.terminate()
         server.wait(20)
         log.close()
+    complaints = [line for line in written.read_text().splitlines() if COMPLAINT.search(line)]
+    assert complaints == []
 
 
 @pytest.fixture(scope="module")

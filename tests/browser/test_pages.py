@@ -33,7 +33,8 @@ def test_a_person_logs_in_sees_live_markets_and_logs_out(open_page, site):
     site.publish_ticker("BTC-USDT", 61_234.5)
     page.wait_for_selector("tr[data-symbol='BTC-USDT'] .last:text-is('61,234.5')")
     assert row.locator(".change").inner_text() == "+1.23%"
-    assert row.locator(".feed").inner_text() == "Live"
+    site.publish_collector("live")
+    page.wait_for_selector("tr[data-symbol='BTC-USDT'] .word:text-is('Live')")
     page.click("text=ann")
     page.click("text=Log out")
     page.wait_for_url("**/login/")
@@ -80,6 +81,7 @@ def test_values_under_the_cursor_are_read_in_every_pane(open_page):
     page = open_page()
     open_chart(page)
     before = page.locator(".legend").all_inner_texts()
+    assert len(before) == 4
     box = page.locator("tcp-chart").bounding_box()
     page.mouse.move(box["x"] + 400, box["y"] + 150)
     page.wait_for_selector(".tag.time:visible")
