@@ -16,8 +16,8 @@ SIMULATED: Final = "okx-sim"
 EXCHANGES: Final = (OKX, SIMULATED)
 
 
-def exchange_endpoints(exchange: str) -> Endpoints:
-    """Return the addresses of `exchange`.
+def exchange_endpoints(exchange: str, *, is_demo: bool = False) -> Endpoints:
+    """Return the addresses of `exchange`; with `is_demo` the account is one of its demo trading.
 
     Raises ImproperlyConfigured, saying what to set, when the configured addresses belong to the
     other exchange: simulated data never enters under the name of the real one.
@@ -43,6 +43,7 @@ def exchange_endpoints(exchange: str) -> Endpoints:
         public=f"{sockets}/public",
         business=f"{sockets}/business",
         ca_file=settings.OKX_CA_FILE or None,
+        private=f"{_demo(sockets) if is_demo else sockets}/private",
     )
 
 
@@ -52,6 +53,15 @@ def open_history(exchange: str) -> OKXHistory:
     Raises ImproperlyConfigured like `exchange_endpoints`.
     """
     return OKXHistory(exchange_endpoints(exchange))
+
+
+def _demo(sockets: str) -> str:
+    """Return where demo accounts are, in each of OKX's regions: wss://wspap for wss://ws."""
+    parts = urlsplit(sockets)
+    if not _is_okx(sockets):
+        return sockets
+    name, _, domain = parts.netloc.partition(".")
+    return parts._replace(netloc=f"{name.removesuffix('pap')}pap.{domain}").geturl()
 
 
 def _is_okx(url: str) -> bool:

@@ -142,6 +142,7 @@ class BaseCollector(ABC):
             "repairs": self._catchup.running,
             "exchange_ms": self.pipeline.clock.now_ms,
             "refused": {" ".join(channel): code for channel, code in self._refused().items()},
+            "raw": dict(self.recorder.health()),
             "last_error": self.complaints.last_error,
         }
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Final
 
 
 class RawChannel(StrEnum):
@@ -18,23 +15,6 @@ class RawChannel(StrEnum):
     STATUS = "status"
     INSTRUMENTS = "instruments"
     BALANCES = "balances"
-
-
-EVERY_S: Final[Mapping[RawChannel, float]] = MappingProxyType(
-    {
-        RawChannel.TICKERS: 10,
-        RawChannel.BOOKS: 30,
-        RawChannel.CANDLES: 20,
-        RawChannel.STATUS: 0,
-        RawChannel.INSTRUMENTS: 0,
-        RawChannel.BALANCES: 0,
-    }
-)
-"""The least seconds of exchange time between two kept messages of one instrument; 0 keeps all.
-
-Closed candles are always kept: the rate is that of running ones. A channel that is not named is
-not asked for.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +32,19 @@ class RawMessage:
     payload: bytes
 
 
-def read_rates(rates: Mapping[str, int]) -> dict[RawChannel, float]:
-    """Return seconds by channel from plain names. Raises ValueError that lists the channels."""
-    known = ", ".join(channel.value for channel in RawChannel)
-    for name, seconds in rates.items():
-        if name not in list(RawChannel) or seconds < 0:
-            raise ValueError(
-                f"expected one of {known} with its seconds, at least 0; was {name}={seconds}"
-            )
-    return {RawChannel(name): float(seconds) for name, seconds in rates.items()}
+def read_rates(text: str) -> dict[RawChannel, float]:
+    """Return the seconds of each channel from `tickers=10,books=30`.
+
+    Raises ValueError that says what was expected.
+    """
+    try:
+        pairs = (part.split("=") for part in text.split(",") if part.strip())
+        rates = {RawChannel(name.strip()): float(seconds) for name, seconds in pairs}
+        if min(rates.values(), default=0) >= 0:
+            return rates
+    except ValueError:
+        pass
+    raise ValueError(
+        f"expected channel=seconds,channel=seconds with some of {', '.join(RawChannel)} and "
+        f"seconds of at least 0, was {text!r}"
+    )
