@@ -11,7 +11,7 @@ from marketdata.models.bulk import (
     Trade,
 )
 from marketdata.models.checks import CHECK_BYTES, CandleCheck, CandleConflict
-from marketdata.models.collection import Collector
+from marketdata.models.collection import Collector, CollectorRestart, RestartReason
 from marketdata.models.credentials import ExchangeCredential
 from marketdata.models.gaps import (
     GAP_TRANSITIONS,
@@ -48,6 +48,7 @@ __all__ = [
     "CandleRevision",
     "CandleRow",
     "Collector",
+    "CollectorRestart",
     "DataGap",
     "ExchangeCredential",
     "GapState",
@@ -58,6 +59,7 @@ __all__ = [
     "RawMessage",
     "RawRow",
     "RefusedBatch",
+    "RestartReason",
     "RetentionPolicy",
     "RevisionRow",
     "TapeScan",
