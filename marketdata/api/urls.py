@@ -8,6 +8,7 @@ from rest_framework.routers import SimpleRouter
 from marketdata.api.candles import CandlesView
 from marketdata.api.collectors import CollectorViewSet
 from marketdata.api.instruments import InstrumentViewSet
+from marketdata.api.integrity import IntegrityView
 from marketdata.api.trades import TradesView
 
 router = SimpleRouter()
@@ -16,6 +17,7 @@ router.register("collectors", CollectorViewSet, basename="collector")
 
 urlpatterns = [
     path("candles/", CandlesView.as_view(), name="candles"),
+    path("integrity/", IntegrityView.as_view(), name="integrity"),
     path("trades/", TradesView.as_view(), name="trades"),
     *router.urls,
 ]

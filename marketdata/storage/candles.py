@@ -56,6 +56,12 @@ def read_last_candles(
         return copy_out(cursor, CANDLE_READ, query, candles_of)[::-1].copy()
 
 
+def read_bounds(instrument: Instrument, timeframe: Timeframe) -> Bounds:
+    """Return the first and last open time that are stored."""
+    with connection.cursor() as cursor:
+        return select_bounds(cursor, instrument.pk, timeframe)
+
+
 def select_candles(
     cursor: CursorWrapper, instrument_id: int, timeframe: Timeframe, start_ms: int, end_ms: int
 ) -> Candles:
@@ -75,7 +81,7 @@ def select_candles(
 
 
 def select_bounds(cursor: CursorWrapper, instrument_id: int, timeframe: Timeframe) -> Bounds:
-    """Return the first and last open time that are stored, by two looks at the primary key."""
+    """Return what `read_bounds` does, by two looks at the primary key."""
     cursor.execute(
         "select (extract(epoch from min(open_time)) * 1000)::bigint,"
         " (extract(epoch from max(open_time)) * 1000)::bigint"
