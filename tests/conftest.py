@@ -16,8 +16,14 @@ import django
 import pytest
 from django.conf import settings
 
+from tcpdashboard.compiled import keep_compiled_code
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tcpdashboard.settings")
 os.environ.setdefault("TCPD_SECRET_KEY", secrets.token_urlsafe(48))
+
+# Compiled once for all sessions, not anew in each one's folder.
+_base = Path(__file__).resolve().parents[1]
+keep_compiled_code(_base, _base / "var")
 
 GIVEN_BY_CONTROLLER = "TCPD_TEST_DATABASE_URL"
 

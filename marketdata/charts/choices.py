@@ -12,9 +12,6 @@ from marketdata.domain.indicators import Indicator, parse_indicator
 MAX_CHOICES: Final = 8
 DEFAULT_CHOICES: Final = "ema:20,rsi:14,macd:12:26:9"
 
-# Where the key in capitals is not what people call it.
-_SHORT_NAMES: Final = {"bollinger": "Bollinger"}
-
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -31,8 +28,7 @@ class Choice:
     @property
     def title(self) -> str:
         """The choice as people read it: `MACD 12 26 9`."""
-        name = _SHORT_NAMES.get(self.indicator.key, self.indicator.key.upper())
-        return " ".join([name, *(f"{value:g}" for value in self.values)])
+        return " ".join([self.indicator.short, *(f"{value:g}" for value in self.values)])
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -40,10 +36,9 @@ class Choice:
         names = (parameter.name for parameter in self.indicator.parameters)
         return dict(zip(names, self.values, strict=True))
 
-    @property
-    def warmup(self) -> int:
-        """The candles before a window that its values depend on."""
-        return self.indicator.warmup(self.parameters)
+    def settling(self, step_ms: int) -> int:
+        """Return the candles of `step_ms` before a window that its values depend on."""
+        return self.indicator.settling(self.parameters, step_ms)
 
 
 def parse_choices(text: str) -> tuple[Choice, ...]:

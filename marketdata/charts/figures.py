@@ -34,7 +34,7 @@ _COLOURS: Final = {
 }
 _LINES: Final = 6
 # Indicators whose lines belong together.
-_ONE_COLOUR: Final = frozenset({"bollinger"})
+_ONE_COLOUR: Final = frozenset({"bollinger", "donchian"})
 _HISTOGRAM: Final = "histogram"
 # Half of a bar, as a share of the candle's length.
 _HALF_BAR: Final = 0.36

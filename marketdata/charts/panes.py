@@ -16,8 +16,17 @@ _SPACE: Final = 0.022
 _LEAST_PRICE_WEIGHT: Final = 0.42
 
 # Indicators with a scale of their own, and the levels people read them by.
-_SCALES: Final[dict[str, tuple[float, float]]] = {"rsi": (0.0, 100.0)}
-_GUIDES: Final[dict[str, tuple[float, ...]]] = {"rsi": (30.0, 70.0), "macd": (0.0,)}
+_SCALES: Final[dict[str, tuple[float, float]]] = {
+    "rsi": (0.0, 100.0),
+    "stochastic": (0.0, 100.0),
+}
+_GUIDES: Final[dict[str, tuple[float, ...]]] = {
+    "rsi": (30.0, 70.0),
+    "stochastic": (20.0, 80.0),
+    "macd": (0.0,),
+    "roc": (0.0,),
+    "adx": (25.0,),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from marketdata.charts.choices import Choice
 from marketdata.charts.levels import Level, bin_candles, incomplete_times
+from marketdata.domain.indicators import compute
 from marketdata.domain.records import Candles
 
 PRICE_COLUMNS: Final = ("open", "high", "low", "close", "volume")
@@ -50,7 +51,9 @@ def build_window(
     first = int(np.searchsorted(binned["open_time_ms"], start_ms))
     columns: Columns = {"time": binned["open_time_ms"][first:]}
     columns |= {name: binned[name][first:] for name in PRICE_COLUMNS}
-    columns |= {name: values[first:] for name, values in _indicators(binned, choices).items()}
+    columns |= {
+        name: values[first:] for name, values in _indicators(binned, level, choices).items()
+    }
     incomplete = incomplete_times(candles, level)
     return ChartWindow(
         level,
@@ -67,13 +70,12 @@ def column_name(choice: Choice, output: str) -> str:
     return f"{choice.key}.{output}"
 
 
-def _indicators(candles: Candles, choices: tuple[Choice, ...]) -> Columns:
-    closes = np.ascontiguousarray(candles["close"])
-    return {
-        column_name(choice, output): values
-        for choice in choices
-        for output, values in choice.indicator.compute(closes, choice.parameters).items()
-    }
+def _indicators(candles: Candles, level: Level, choices: tuple[Choice, ...]) -> Columns:
+    columns: Columns = {}
+    for choice in choices:
+        outputs = compute(choice.indicator, candles, choice.parameters, step_ms=level.ms)
+        columns |= {column_name(choice, output): values for output, values in outputs.items()}
+    return columns
 
 
 def _gaps(times: NDArray[np.int64], step_ms: int) -> tuple[tuple[int, int], ...]:

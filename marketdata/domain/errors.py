@@ -19,6 +19,10 @@ class UnsortedTrades(MarketDataError, ValueError):
     """Trades were handed over out of order or twice: the caller must sequence them first."""
 
 
+class InvalidCandles(MarketDataError, ValueError):
+    """Candles were handed over out of order, twice, or with prices that are no numbers."""
+
+
 class BufferFull(MarketDataError):
     """More trades wait behind a hole than may: give up the oldest hole, then repeat the call."""
 

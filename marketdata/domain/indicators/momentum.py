@@ -1,90 +1,95 @@
-"""Oscillators: RSI and MACD."""
+"""Oscillators: how fast, and where in its range, the price moves."""
 
 from __future__ import annotations
 
-import numpy as np
-
 from marketdata.domain.errors import InvalidIndicator
 from marketdata.domain.indicators.base import (
-    Floats,
     Indicator,
     Parameter,
     Parameters,
-    forgetting,
-    undefined,
+    ema_forgetting,
+    wilder_forgetting,
 )
-from marketdata.domain.indicators.trend import ema, ema_weight, recursive
 
 
-def rsi(closes: Floats, period: int) -> Floats:
-    """Return Wilder's relative strength index, 0 to 100.
-
-    100 * gain / (gain + loss), where gain and loss are the averages of the rises and falls from
-    close to close, smoothed with weight 1 / period and begun with the mean of the first `period`
-    of them (J. Welles Wilder, New Concepts in Technical Trading Systems, 1978; as TA-Lib). NaN
-    before index `period`; 50 while the price has never moved.
-    """
-    index = undefined(closes)
-    if len(closes) <= period:
-        return index
-    changes = np.diff(closes)
-    gain = recursive(np.maximum(changes, 0), period, 1 / period, period - 1)[period - 1 :]
-    loss = recursive(np.maximum(-changes, 0), period, 1 / period, period - 1)[period - 1 :]
-    moved = gain + loss
-    has_moved = moved > 0
-    index[period:] = np.where(has_moved, 100 * gain / np.where(has_moved, moved, 1), 50)
-    return index
-
-
-def macd(closes: Floats, fast: int, slow: int, signal: int) -> tuple[Floats, Floats, Floats]:
-    """Return MACD, its signal line and the histogram (Gerald Appel), begun as TA-Lib does.
-
-    MACD is the fast EMA less the slow EMA; both start at index slow - 1, each from the simple
-    average of its last closes there. The signal is the EMA of MACD, begun with the mean of its
-    first `signal` values; the histogram is MACD less signal. All are NaN before index
-    slow + signal - 2. Raises InvalidIndicator unless fast < slow.
-    """
-    if fast >= slow:
-        raise InvalidIndicator(f"expected fast below slow; were {fast} and {slow}")
-    line = ema(closes, fast, first=slow - 1) - ema(closes, slow)
-    average = ema(line, signal, first=slow + signal - 2)
-    line[: slow + signal - 2] = np.nan
-    return line, average, line - average
-
-
-def _rsi(closes: Floats, params: Parameters) -> tuple[Floats, ...]:
-    return (rsi(closes, int(params["period"])),)
-
-
-def _macd(closes: Floats, params: Parameters) -> tuple[Floats, ...]:
-    return macd(closes, int(params["fast"]), int(params["slow"]), int(params["signal"]))
-
-
-def _macd_settled(params: Parameters) -> int:
-    slow, signal = params["slow"], params["signal"]
-    return int(slow + signal) + forgetting(ema_weight(slow)) + forgetting(ema_weight(signal))
+def _refuse_slow_before_fast(params: Parameters) -> None:
+    if params["fast"] >= params["slow"]:
+        raise InvalidIndicator(
+            f"expected fast below slow; were {params['fast']:g} and {params['slow']:g}"
+        )
 
 
 RSI = Indicator(
     key="rsi",
     title="Relative strength index",
-    parameters=(Parameter("period", "Period", 14, 2, 200),),
+    short="RSI",
+    parameters=(
+        Parameter("period", "Period", 14, 2, 200, "Wilder's period: a change weighs 1 / period."),
+    ),
+    inputs=("close",),
     outputs=("rsi",),
     pane="rsi",
-    formula=_rsi,
-    settled=lambda params: int(params["period"]) + forgetting(1 / params["period"]),
+    kernel="ranges.rsi",
+    state_size=lambda _params: 6,
+    lacks=lambda params: int(params["period"]),
+    reaches=lambda params, _step_ms: wilder_forgetting(params["period"]),
 )
 
 MACD = Indicator(
     key="macd",
     title="MACD",
+    short="MACD",
     parameters=(
-        Parameter("fast", "Fast period", 12, 1, 200),
-        Parameter("slow", "Slow period", 26, 2, 400),
-        Parameter("signal", "Signal period", 9, 1, 200),
+        Parameter("fast", "Fast period", 12, 1, 200, "Period of the quick EMA, below the slow."),
+        Parameter("slow", "Slow period", 26, 2, 400, "Period of the EMA that is subtracted."),
+        Parameter("signal", "Signal period", 9, 1, 200, "Period of the EMA of MACD itself."),
     ),
+    inputs=("close",),
     outputs=("macd", "signal", "histogram"),
     pane="macd",
-    formula=_macd,
-    settled=_macd_settled,
+    kernel="smoothing.macd",
+    state_size=lambda _params: 7,
+    lacks=lambda params: int(params["slow"] + params["signal"]) - 2,
+    reaches=lambda params, _step_ms: (
+        ema_forgetting(params["slow"]) + ema_forgetting(params["signal"])
+    ),
+    refuses=_refuse_slow_before_fast,
+)
+
+STOCHASTIC = Indicator(
+    key="stochastic",
+    title="Stochastic oscillator",
+    short="Stochastic",
+    parameters=(
+        Parameter("period", "Period", 14, 1, 500, "Candles whose range the close is placed in."),
+        Parameter("smoothing", "Smoothing", 3, 1, 100, "Candles %K is averaged over; 1: fast."),
+        Parameter("signal", "Signal period", 3, 1, 100, "Candles of %K that make %D."),
+    ),
+    inputs=("high", "low", "close"),
+    outputs=("k", "d"),
+    pane="stochastic",
+    kernel="windows.stochastic",
+    state_size=lambda params: (
+        2 * int(params["period"]) + int(params["smoothing"]) + int(params["signal"]) + 14
+    ),
+    lacks=lambda params: (
+        int(params["period"]) + int(params["smoothing"]) + int(params["signal"]) - 3
+    ),
+    reaches=lambda params, _step_ms: (
+        int(params["period"]) + int(params["smoothing"]) + int(params["signal"]) - 3
+    ),
+)
+
+ROC = Indicator(
+    key="roc",
+    title="Rate of change",
+    short="ROC",
+    parameters=(Parameter("period", "Period", 10, 1, 500, "Candles the close is compared over."),),
+    inputs=("close",),
+    outputs=("roc",),
+    pane="roc",
+    kernel="windows.roc",
+    state_size=lambda params: int(params["period"]) + 1,
+    lacks=lambda params: int(params["period"]),
+    reaches=lambda params, _step_ms: int(params["period"]),
 )

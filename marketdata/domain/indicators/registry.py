@@ -7,12 +7,16 @@ from typing import Final
 
 from marketdata.domain.errors import InvalidIndicator
 from marketdata.domain.indicators.base import Indicator
-from marketdata.domain.indicators.momentum import MACD, RSI
-from marketdata.domain.indicators.trend import EMA, SMA
-from marketdata.domain.indicators.volatility import BOLLINGER
+from marketdata.domain.indicators.momentum import MACD, ROC, RSI, STOCHASTIC
+from marketdata.domain.indicators.trend import ADX, EMA, SMA, WMA
+from marketdata.domain.indicators.volatility import ATR, BOLLINGER, DEVIATION, DONCHIAN
+from marketdata.domain.indicators.volume import OBV, VWAP
+
+_OVER_THE_PRICE = (SMA, EMA, WMA, BOLLINGER, DONCHIAN, VWAP)
+_IN_PANES = (RSI, MACD, STOCHASTIC, ADX, ATR, DEVIATION, ROC, OBV)
 
 INDICATORS: Final = MappingProxyType(
-    {indicator.key: indicator for indicator in (SMA, EMA, BOLLINGER, RSI, MACD)}
+    {indicator.key: indicator for indicator in (*_OVER_THE_PRICE, *_IN_PANES)}
 )
 
 
