@@ -15,6 +15,8 @@ from marketdata.loading.history import load_history as load
 from marketdata.loading.listing import sync_instruments as sync
 from marketdata.loading.turns import due_histories
 from marketdata.publishing import publish_collectors
+from marketdata.retention.enforcing import enforce
+from marketdata.retention.enforcing import prepare_partitions as prepare
 from marketdata.supervision.lease import due
 from marketdata.supervision.reporting import collector_states
 from tcpdashboard.celery import app
@@ -51,10 +53,40 @@ def sweep_histories() -> None:
         load_history.apply_async((instrument_id,), expires=60)
 
 
+@app.task(name="marketdata.prepare_partitions")
+def prepare_partitions() -> None:
+    """Make the tables of the next days' raw messages."""
+    prepare()
+
+
+@app.task(name="marketdata.enforce_retention")
+def enforce_retention() -> None:
+    """Take away what was kept long enough; what is not done in time is done the next time."""
+    enforce()
+
+
 @app.task(name="marketdata.sync_instruments", throws=(CollectorError,))
 def sync_instruments() -> None:
     """Follow the list of instruments of the exchange that is collected here."""
     sync(settings.EXCHANGE)
+
+
+@app.task(name="marketdata.scan_gaps")
+def scan_gaps() -> None:
+    """Look through what is stored for gaps, and have repaired at once what was found."""
+    # Here, so that the web process, which only sends tasks, loads nothing of it.
+    from marketdata.repair.scan import scan_exchange
+
+    if scan_exchange(settings.EXCHANGE).opened:
+        hint(repair_gaps)
+
+
+@app.task(name="marketdata.repair_gaps", throws=(CollectorError,))
+def repair_gaps() -> None:
+    """Repair the gaps that are due, as many as may be repaired at once."""
+    from marketdata.repair.running import repair_gaps as repair
+
+    repair()
 
 
 @signals.worker_ready.connect

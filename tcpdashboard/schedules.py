@@ -57,6 +57,16 @@ def beat_schedule(
             "schedule": scan_s,
             "options": {"expire_seconds": 60},
         },
+        "make tables for the next days' raw messages": {
+            "task": "marketdata.prepare_partitions",
+            "schedule": 6 * 3600,
+            "options": {"expire_seconds": 3600},
+        },
+        "take away what was kept long enough": {
+            "task": "marketdata.enforce_retention",
+            "schedule": 3600,
+            "options": {"expire_seconds": 1800},
+        },
         "follow the exchange's list of instruments": {
             "task": "marketdata.sync_instruments",
             "schedule": 6 * 3600,
