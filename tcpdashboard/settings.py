@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 
 from tcpdashboard.common.logs import wants_color
+from tcpdashboard.compiled import keep_compiled_code
 from tcpdashboard.env import (
     ADMIN_PASSWORD,
     BASE_DIR,
@@ -28,7 +29,9 @@ ENCRYPTION_KEYS = env.list("TCPD_ENCRYPTION_KEYS", default=[])
 ALLOWED_HOSTS = env.list("TCPD_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("TCPD_CSRF_TRUSTED_ORIGINS", default=[])
 VAR_DIR = VAR_DIR
+keep_compiled_code(BASE_DIR, VAR_DIR)
 EXCHANGE = env.str("TCPD_EXCHANGE", default="okx")
+MORE_EXCHANGES = env.list("TCPD_MORE_EXCHANGES", default=[])
 ROOT_URLCONF = "tcpdashboard.urls"
 WSGI_APPLICATION = "tcpdashboard.wsgi.application"
 ASGI_APPLICATION = "tcpdashboard.asgi.application"
@@ -56,6 +59,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    # Before sessions, whose key is looked up as it comes.
+    "tcpdashboard.common.requests.refuse_nul",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -214,7 +219,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_VERSIONING_CLASS": None,
     "DEFAULT_RENDERER_CLASSES": ["tcpdashboard.common.rest.OrjsonRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["tcpdashboard.common.rest.OrjsonParser"],
     "DEFAULT_THROTTLE_CLASSES": ["tcpdashboard.common.rest.PersonThrottle"],
     "DEFAULT_THROTTLE_RATES": {"user": env.str("TCPD_API_RATE", default="1200/min")},
     "EXCEPTION_HANDLER": "tcpdashboard.common.problems.problem",
@@ -250,6 +255,17 @@ COLLECTOR_LEASE_SECONDS = env.float("TCPD_COLLECTOR_LEASE_SECONDS", default=10)
 COLLECTOR_RENEW_SECONDS = env.float("TCPD_COLLECTOR_RENEW_SECONDS", default=3)
 # Whole seconds: beat's own table knows no fractions.
 COLLECTOR_SWEEP_SECONDS = env.int("TCPD_COLLECTOR_SWEEP_SECONDS", default=2)
+COLLECTOR_HEARTBEAT_SECONDS = env.float("TCPD_COLLECTOR_HEARTBEAT_SECONDS", default=5)
+COLLECTOR_INSTRUMENTS = env.int("TCPD_COLLECTOR_INSTRUMENTS", default=100)
+COLLECTOR_STALL_SECONDS = env.float("TCPD_COLLECTOR_STALL_SECONDS", default=300)
+COLLECTOR_RESTARTS_PER_HOUR = env.int("TCPD_COLLECTOR_RESTARTS_PER_HOUR", default=10)
+COLLECTOR_BACKOFF_SECONDS = env.float("TCPD_COLLECTOR_BACKOFF_SECONDS", default=1)
+COLLECTOR_COOLDOWN_SECONDS = env.float("TCPD_COLLECTOR_COOLDOWN_SECONDS", default=900)
+SOCKET_CHANNELS = env.int("TCPD_SOCKET_CHANNELS", default=240)
+CHANNEL_SILENCE_SECONDS = env.float("TCPD_CHANNEL_SILENCE_SECONDS", default=30)
+CANDLE_SILENCE_SECONDS = env.float("TCPD_CANDLE_SILENCE_SECONDS", default=180)
+FEED_STALE_SECONDS = env.float("TCPD_FEED_STALE_SECONDS", default=120)
+FEED_SILENT_SECONDS = env.float("TCPD_FEED_SILENT_SECONDS", default=60)
 HISTORY_DAYS = env.int("TCPD_HISTORY_DAYS", default=30)
 TRADES_KEPT_DAYS = env.int("TCPD_TRADES_KEPT_DAYS", default=90)
 GAP_SCAN_SECONDS = env.int("TCPD_GAP_SCAN_SECONDS", default=60)

@@ -71,13 +71,13 @@ class BulkAdmin(ReadOnlyAdmin):
             return queryset, False
         try:
             day = date.fromisoformat(search_term.strip())
-        except ValueError:
+            start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+            end = start + timedelta(days=1)
+        except (ValueError, OverflowError):
             messages.warning(request, f"expected a day such as 2026-01-31, was {search_term!r}")
             return queryset.none(), False
-        start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        span = (start, start + timedelta(days=1))
         return queryset.filter(
-            **{f"{self.time_field}__gte": span[0], f"{self.time_field}__lt": span[1]}
+            **{f"{self.time_field}__gte": start, f"{self.time_field}__lt": end}
         ), False
 
     def get_object(
