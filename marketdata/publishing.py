@@ -1,6 +1,7 @@
 """Live market data on its way to browsers: candles and tickers of one exchange, and states.
 
-Topics: `candles:<exchange>:<symbol>:<timeframe>`, `tickers:<exchange>`, `collectors`, `health`.
+Topics: `candles:<exchange>:<symbol>:<timeframe>`, `tickers:<exchange>`, `collectors`, `gaps`,
+`health`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tcpdashboard.common.conflation import ConflatingPublisher
 from tcpdashboard.common.realtime import TopicPublisher, notify
 
 COLLECTORS_TOPIC: Final = "collectors"
+GAPS_TOPIC: Final = "gaps"
 HEALTH_TOPIC: Final = "health"
 
 MAX_CLOSED_AT_ONCE: Final = 30
@@ -38,6 +40,11 @@ def publish_collectors(collectors: Iterable[Mapping[str, Any]]) -> bool:
     return notify(COLLECTORS_TOPIC, {"collectors": list(collectors)})
 
 
+def publish_gaps(gaps: Mapping[str, Any]) -> bool:
+    """Tell how all gaps stand; return whether it went out. Never raises."""
+    return notify(GAPS_TOPIC, {"gaps": dict(gaps)})
+
+
 def publish_health(health: Mapping[str, Any]) -> bool:
     """Tell the system's health; return whether it went out. Never raises."""
     return notify(HEALTH_TOPIC, {"health": dict(health)})
@@ -46,13 +53,13 @@ def publish_health(health: Mapping[str, Any]) -> bool:
 class LivePublisher:
     """The collector's way to browsers; implements `marketdata.collector.ports.Publisher`.
 
-    `swaps` are the symbols whose ticker volumes are in contracts and base currency. Calls cost
-    microseconds, never block and never raise; a thread of its own talks to Redis.
+    `swaps` are the symbols whose ticker volumes are in contracts and base currency; more may be
+    added. Calls cost microseconds, never block and never raise; a thread of its own talks to Redis.
     """
 
     def __init__(self, exchange: str, redis_url: str, swaps: Collection[str] = ()) -> None:
         self._exchange = exchange
-        self._swaps = frozenset(swaps)
+        self.swaps = set(swaps)
         self._tickers: dict[str, dict[str, Any]] = {}
         self._windows: dict[str, HigherWindows] = {}
         self._out = ConflatingPublisher(TopicPublisher(redis_url), f"publisher-{exchange}")
@@ -85,7 +92,7 @@ class LivePublisher:
     def ticker(self, ticker: Ticker) -> None:
         """Show an instrument's last state: the topic carries all instruments' states."""
         quote_volume = ticker.volume_ccy_24h
-        if ticker.symbol in self._swaps:
+        if ticker.symbol in self.swaps:
             quote_volume *= ticker.last
         change = ticker.last / ticker.open_24h - 1 if ticker.open_24h else None
         # A new map each time: the one offered before may be on its way.

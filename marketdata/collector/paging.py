@@ -28,7 +28,9 @@ PAUSES_S: Final = (0.25, 8.0)
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-async def trades_back(history: History, symbol: str, last_id: int) -> AsyncIterator[Trades]:
+async def trades_back(
+    history: History, symbol: str, last_id: int, *, is_patient: bool = True
+) -> AsyncIterator[Trades]:
     """Yield pages of trades, newest page first, from `last_id` back without an end.
 
     Every page ends right before the one yielded before it, unless the exchange kept leaving ids
@@ -37,7 +39,10 @@ async def trades_back(history: History, symbol: str, last_id: int) -> AsyncItera
     before_id = last_id + 1
     while before_id > 1:
         page = await _connected(
-            partial(history.trades_before, symbol, before_id), "trade_id", before_id - 1
+            partial(history.trades_before, symbol, before_id),
+            "trade_id",
+            before_id - 1,
+            is_patient=is_patient,
         )
         if not len(page):
             return
@@ -45,7 +50,9 @@ async def trades_back(history: History, symbol: str, last_id: int) -> AsyncItera
         before_id = int(page["trade_id"][0] - page["count"][0] + 1)
 
 
-async def candles_back(history: History, symbol: str, before_ms: int) -> AsyncIterator[Candles]:
+async def candles_back(
+    history: History, symbol: str, before_ms: int, *, is_patient: bool = True
+) -> AsyncIterator[Candles]:
     """Yield pages of closed 1m candles, newest page first, from the minute before `before_ms`.
 
     Like `trades_back` in everything else.
@@ -55,6 +62,7 @@ async def candles_back(history: History, symbol: str, before_ms: int) -> AsyncIt
             partial(history.candles_before, symbol, before_ms),
             "open_time_ms",
             before_ms - MINUTE_MS,
+            is_patient=is_patient,
         )
         if not len(page):
             return
@@ -63,7 +71,7 @@ async def candles_back(history: History, symbol: str, before_ms: int) -> AsyncIt
 
 
 async def _connected(
-    ask: Callable[[], Awaitable[NDArray[np.void]]], column: str, newest: int
+    ask: Callable[[], Awaitable[NDArray[np.void]]], column: str, newest: int, *, is_patient: bool
 ) -> NDArray[np.void]:
     """Ask until the answer ends with `newest`, or an answer that does not came too often."""
     backoff = Backoff(*PAUSES_S)
@@ -72,6 +80,8 @@ async def _connected(
         try:
             page = await ask()
         except ExchangeUnavailable as error:
+            if not is_patient:
+                raise
             log.warning("history unavailable", error=str(error))
         else:
             stale += 1

@@ -152,6 +152,13 @@ class DataGap(models.Model):
             models.Index(fields=("-opened_at",), name="gap_newest"),
         )
 
+    @property
+    def ids(self) -> tuple[int, int]:
+        """The first and the last id of a gap of trades; the first is 0 while it is not known."""
+        if self.first_trade_id is None or self.last_trade_id is None:
+            raise ValueError(f"gap {self.pk} is one of candles: it has no ids")
+        return self.first_trade_id, self.last_trade_id
+
     def __str__(self) -> str:
         return f"{self.kind} of {self.instrument} from {self.start:%Y-%m-%d %H:%M:%S}"
 

@@ -32,6 +32,7 @@ BAR_MINUTES: Final = {
 """Lengths by the exchange's names. Bars of six hours and more are cut in UTC+8 unless `utc`."""
 
 _LOW_BITS: Final = 30
+_LOW_MASK: Final = (1 << _LOW_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +77,12 @@ _NAMES: Final = tuple(field.name for field in fields(Bars))
 NO_BARS: Final = Bars(*(np.empty(0, np.int64) for _ in _NAMES))
 
 
+def split_turnover(ticks: Integers, lots: Integers) -> tuple[Integers, Integers]:
+    """Return ticks x lots, which may exceed 64 bits, in the two parts in which bars keep it."""
+    low = ticks * (lots & _LOW_MASK)
+    return ticks * (lots >> _LOW_BITS) + (low >> _LOW_BITS), low & _LOW_MASK
+
+
 def turnover_of(instrument: Instrument, matches: Matches) -> Integers:
     """Return each match's turnover: ticks x lots, or for inverse swaps base in 10^-8."""
     if not instrument.is_inverse:
@@ -106,7 +113,7 @@ def bars_of(
     bars.lows[traded] = np.minimum.reduceat(matches.ticks, firsts)
     bars.lots[traded] = np.add.reduceat(matches.lots, firsts)
     bars.high_turnover[traded] = np.add.reduceat(turnover >> _LOW_BITS, firsts)
-    bars.low_turnover[traded] = np.add.reduceat(turnover & ((1 << _LOW_BITS) - 1), firsts)
+    bars.low_turnover[traded] = np.add.reduceat(turnover & _LOW_MASK, firsts)
     return bars
 
 

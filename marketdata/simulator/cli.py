@@ -30,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser, state: Path | None = None) ->
     parser.add_argument("--start", type=start_ms, metavar="ISO", help="first start of the clock")
     parser.add_argument("--hold", action="store_true", help="hold the clock until a subscription")
     parser.add_argument("--tape", type=Path, help="CSV (.gz) of trades to replay instead")
-    parser.add_argument("--symbol", help="the tape's instrument, such as BTC-USDT")
+    parser.add_argument(
+        "--candles", type=Path, help="JSON (.gz) of 1m candles to serve as history instead"
+    )
+    parser.add_argument("--symbol", help="the file's instrument, such as BTC-USDT")
     parser.add_argument("--faults", type=Path, help="script: one JSON object a line")
     parser.add_argument("--no-limits", action="store_true", help="lift all of OKX's limits")
     parser.add_argument(

@@ -51,6 +51,7 @@ class Config:
     start_ms: int | None = None
     hold: bool = False
     tape: Path | None = None
+    candles: Path | None = None
     symbol: str | None = None
     faults: Path | None = None
     limits: Limits = field(default_factory=Limits)

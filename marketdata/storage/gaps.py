@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from django.conf import settings
+
 from marketdata.domain.events import Emission, Hole, HoleCause
 from marketdata.models import DataGap, from_ms, to_ms
 from marketdata.storage.proving import Span
@@ -18,26 +20,32 @@ _CAUSES: Final = {
     HoleCause.LOSS: DataGap.Cause.LOSS,
 }
 _CAUSE_OF: Final = {cause: hole_cause for hole_cause, cause in _CAUSES.items()}
-_GIVEN_UP: Final = "not repaired in time: its minutes were handed on as incomplete"
-
+# A collector repairs its own holes: nobody else tries before its grace is over.
 _OPEN: Final = """
 insert into marketdata_datagap (
-    instrument_id, kind, first_trade_id, last_trade_id, start, "end", cause
-) values (%s, 'trades', %s, %s, %s, %s, %s) on conflict do nothing
+    instrument_id, kind, first_trade_id, last_trade_id, start, "end", cause, next_attempt_at
+) values (%s, 'trades', %s, %s, %s, %s, %s, now() + make_interval(secs => %s))
+on conflict do nothing
 """
 
 # A gap may begin before the hole: what a killed collector had found of it is stored, and the hole
 # begins behind that.
 _REPAIRED: Final = """
-update marketdata_datagap set state = 'repaired', closed_at = now()
+update marketdata_datagap set state = 'repaired', closed_at = now(), filled_with = 'trades',
+    lease_owner = '', lease_expires_at = null
 where instrument_id = %s and last_trade_id between %s and %s and state <> 'repaired'
-returning start, "end", reason
+returning start, "end", given_up_at is not null
 """
 
-_EXPLAIN: Final = """
-update marketdata_datagap set reason = %s
+_GIVEN_UP: Final = """
+update marketdata_datagap set reason = %s, given_up_at = now(),
+    next_attempt_at = least(next_attempt_at, now() + make_interval(secs => %s))
 where instrument_id = %s and first_trade_id = %s and last_trade_id = %s and state = 'open'
 """
+_WHY: Final = "not repaired in time: its minutes were handed on as incomplete"
+
+# The collector goes on looking for a while: half of its grace.
+_STILL_TRIED: Final = 0.5
 
 
 def write_gaps(cursor: CursorWrapper, instrument_id: int, emission: Emission) -> list[Span]:
@@ -50,36 +58,42 @@ def write_gaps(cursor: CursorWrapper, instrument_id: int, emission: Emission) ->
     """
     for hole in (*emission.opened, *emission.repaired, *emission.given_up):
         if hole.first_id is not None or hole in emission.given_up:
-            cursor.execute(_OPEN, [instrument_id, *_ids(hole), *_circumstances(hole)])
+            row = (*_ids(hole), *_circumstances(hole), settings.REPAIR_GRACE_SECONDS)
+            cursor.execute(_OPEN, [instrument_id, *row])
     for hole in emission.given_up:
-        cursor.execute(_EXPLAIN, [_GIVEN_UP, instrument_id, *_ids(hole)])
+        wait_s = settings.REPAIR_GRACE_SECONDS * _STILL_TRIED
+        cursor.execute(_GIVEN_UP, [_WHY, wait_s, instrument_id, *_ids(hole)])
     spans = [Span(hole.after_ms, hole.before_ms) for hole in emission.given_up]
     for hole in emission.repaired:
         if hole.first_id is not None:
             cursor.execute(_REPAIRED, [instrument_id, *_ids(hole)])
             gaps = cursor.fetchall()
-            spans += [Span(to_ms(start), to_ms(end)) for start, end, reason in gaps if reason]
+            spans += [Span(to_ms(start), to_ms(end)) for start, end, given_up in gaps if given_up]
     return spans
 
 
 def read_given_up(instrument_id: int, open_ms: int, last_id: int) -> tuple[Hole, ...]:
-    """Return the open gaps before `last_id` that may lack trades from `open_ms` on.
+    """Return the live gaps before `last_id` that may lack trades from `open_ms` on.
 
     What is missing behind the newest stored trade is not among them: that hole opens again.
     """
-    gaps = DataGap.objects.filter(
-        instrument_id=instrument_id,
-        state=DataGap.State.OPEN,
-        last_trade_id__lt=last_id,
-        end__gte=from_ms(open_ms),
-    ).order_by("first_trade_id")
+    gaps = (
+        DataGap.objects.live()
+        .filter(
+            instrument_id=instrument_id,
+            kind=DataGap.Kind.TRADES,
+            last_trade_id__lt=last_id,
+            end__gte=from_ms(open_ms),
+        )
+        .order_by("first_trade_id")
+    )
     return tuple(
         Hole(
             first_id=gap.first_trade_id,
             last_id=gap.last_trade_id,
             after_ms=to_ms(gap.start),
             before_ms=to_ms(gap.end),
-            cause=_CAUSE_OF[DataGap.Cause(gap.cause)],
+            cause=_CAUSE_OF.get(DataGap.Cause(gap.cause), HoleCause.OUTAGE),
         )
         for gap in gaps
     )

@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marketdata.domain.aggregation import aggregate_minutes, flat_minutes
-from marketdata.domain.records import TRADE_DTYPE, Candles, Source, Trades
+from marketdata.domain.records import (
+    TRADE_DTYPE,
+    Candles,
+    Opening,
+    Source,
+    Trades,
+    empty_candles,
+)
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 from marketdata.models import Instrument, from_ms
 from marketdata.storage.candles import select_candles
@@ -70,6 +77,34 @@ def judged_minutes(
     candles = np.concatenate([doubted, *_built(instrument, trades, opens[is_wanted], now_ms)])
     judged: Candles = candles[np.argsort(candles["open_time_ms"])]
     return judged
+
+
+def whole_minutes(
+    cursor: CursorWrapper, instrument: Instrument, start_ms: int, end_ms: int, now_ms: int
+) -> tuple[Candles, tuple[Opening, ...]]:
+    """Return the 1m candles in [start_ms, end_ms) of which no trade is missing, and their openings.
+
+    Both bounds are whole minutes. Built from the stored trades; those without a trade are flat.
+    They count as closed at `now_ms`.
+    """
+    trades = _trades_around(cursor, instrument.pk, start_ms, end_ms)
+    if not len(trades) or end_ms <= start_ms:
+        return empty_candles(), ()
+    opens = np.arange(start_ms, end_ms, MINUTE_MS)
+    is_whole = ~_lacking(trades, opens) & (opens > trades["time_ms"].min())
+    is_whole &= opens + MINUTE_MS <= trades["time_ms"].max()
+    candles = np.concatenate(_built(instrument, trades, opens[is_whole], now_ms))
+    whole: Candles = candles[np.argsort(candles["open_time_ms"])]
+    return whole, _openings(trades, whole)
+
+
+def _openings(trades: Trades, minutes: Candles) -> tuple[Opening, ...]:
+    traded = minutes[minutes["source"] == Source.TRADES]
+    first = trades[np.searchsorted(trades["trade_id"], traded["first_trade_id"])]
+    return tuple(
+        Opening(int(minute["open_time_ms"]), float(minute["open"]), *map(int, trade))
+        for minute, trade in zip(traded, first[["trade_id", "time_ms"]].tolist(), strict=True)
+    )
 
 
 def _trades_around(cursor: CursorWrapper, instrument_id: int, start_ms: int, end_ms: int) -> Trades:

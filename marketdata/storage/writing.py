@@ -38,6 +38,8 @@ Fence = Callable[["CursorWrapper"], None]
 Windows = dict[Timeframe, NDArray[np.int64]]
 """Open times by timeframe."""
 
+_NO_OPENS: Final[NDArray[np.int64]] = np.empty(0, dtype=np.int64)
+
 # Whole days, so that no window is built in two transactions; below 50,000 rows.
 _TRANSACTION_MS: Final = 34 * DAY_MS
 
@@ -129,6 +131,27 @@ def store_minutes(
             flats = stale_flats(cursor, instrument.pk, merged.after)
             store_minutes(cursor, instrument, flats, reason, differs)
     return result
+
+
+def rebuild_windows(
+    instrument: Instrument, timeframe: Timeframe, start_ms: int, end_ms: int, reason: str
+) -> None:
+    """Store the candles of `timeframe` that open in [start_ms, end_ms) as their minutes make them.
+
+    The bounds lie on the grid of `timeframe`; windows that are not closed yet are left out.
+    """
+    for first_ms in range(start_ms, end_ms, _TRANSACTION_MS):
+        last_ms = min(end_ms, first_ms + _TRANSACTION_MS)
+        with transaction.atomic(), connection.cursor() as cursor:
+            lock_instrument(cursor, instrument.pk)
+            minutes = select_candles(cursor, instrument.pk, Timeframe.M1, first_ms, last_ms)
+            if not len(minutes):
+                continue
+            opens = _closed_windows(minutes, select_bounds(cursor, instrument.pk, Timeframe.M1))
+            opens[timeframe] = opens[timeframe][opens[timeframe] < last_ms]
+            windows = {name: opens[name] if name is timeframe else _NO_OPENS for name in opens}
+            written = _store_higher(cursor, instrument, minutes, windows, reason)
+            bump_days(cursor, instrument.pk, written)
 
 
 def _closed_windows(minutes: Candles, bounds: Bounds) -> Windows:

@@ -1,0 +1,133 @@
+"""What one attempt to repair a gap came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Final
+
+from django.conf import settings
+from django.db import connection
+
+from marketdata.domain.gaps import Stretch
+from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
+from marketdata.models import DataGap, from_ms, to_ms
+from marketdata.repair.fetching import Work, fetch_candles, fetch_first_id, fetch_trades
+from marketdata.repair.idrule import note_found, note_nothing_found
+from marketdata.storage.filling import REASON, lacking_minutes, settle_trades
+from marketdata.storage.locks import locked_ranges
+from marketdata.storage.tapes import missing_of
+from marketdata.storage.writing import rebuild_windows
+
+UNCOUNTED_MS: Final = 6 * 60 * MINUTE_MS
+"""A gap of which the first id is not known is filled by trades up to this length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a gap stands after an attempt.
+
+    `filled_with` says what filled it, empty while something is missing; `reason` is for a person.
+    `is_final` means that no later attempt can do better; `is_answered` that the exchange was
+    asked and had nothing more.
+    """
+
+    filled_with: str = ""
+    reason: str = ""
+    is_final: bool = False
+    is_answered: bool = True
+
+
+async def attempt(work: Work) -> Verdict:
+    """Try to fill the gap and say what came of it.
+
+    Raises OutOfTime when the worker must go on with something else, and what History raises.
+    """
+    gap = work.gap
+    if gap.kind == DataGap.Kind.TRADES:
+        return await _trades(work)
+    if gap.timeframe != Timeframe.M1.minutes:
+        return await _higher(work)
+    await _settle(work, 0)
+    if not await _lacking(work):
+        return Verdict(DataGap.Filling.TRADES)
+    return await _candles(work, "")
+
+
+async def _trades(work: Work) -> Verdict:
+    """Fetch the trades; where they are not to be had, the candles of their minutes."""
+    note = "older than the exchange keeps trades"
+    if to_ms(work.gap.start) >= work.now_ms - settings.TRADES_KEPT_DAYS * DAY_MS:
+        note = "the exchange has not all of the trades"
+        await _fetch(work)
+    first_id, last_id = work.gap.ids
+    if first_id:
+        missing = await work.database.run(_missing, work.gap)
+        await _settle(work, last_id - first_id + 1)
+        if not missing:
+            return Verdict(DataGap.Filling.TRADES)
+    return await _candles(work, note)
+
+
+async def _fetch(work: Work) -> None:
+    gap = work.gap
+    is_short = to_ms(gap.end) - to_ms(gap.start) <= UNCOUNTED_MS
+    if not gap.ids[0] and is_short:
+        gap.first_trade_id = await fetch_first_id(work) or 0
+        await work.database.run(gap.save, update_fields=["first_trade_id"])
+    if gap.ids[0]:
+        found = await fetch_trades(work)
+        if found:
+            await work.database.run(note_found, work.instrument)
+        elif not gap.attempts and await work.database.run(_missing, gap):
+            await work.database.run(note_nothing_found, work.instrument)
+
+
+async def _candles(work: Work, note: str) -> Verdict:
+    await fetch_candles(work)
+    lacking = await _lacking(work)
+    if not lacking and work.is_closed:
+        reason = f"{note}: its minutes are the exchange's candles" if note else ""
+        return Verdict(DataGap.Filling.CANDLES, reason)
+    if not lacking:
+        return Verdict(reason="its last minute is not over yet", is_answered=False)
+    return await work.database.run(_nothing_more, work, lacking)
+
+
+async def _higher(work: Work) -> Verdict:
+    timeframe = next(one for one in Timeframe if one.minutes == work.gap.timeframe)
+    bounds = to_ms(work.gap.start), to_ms(work.gap.end)
+    await work.database.run(rebuild_windows, work.instrument, timeframe, *bounds, REASON)
+    return Verdict(DataGap.Filling.CANDLES)
+
+
+async def _settle(work: Work, ids: int) -> None:
+    start_ms, end_ms = to_ms(work.gap.start), to_ms(work.gap.end)
+    if work.gap.kind == DataGap.Kind.CANDLES:
+        end_ms -= MINUTE_MS
+    await work.database.run(settle_trades, work.instrument, start_ms, end_ms, ids, work.now_ms)
+
+
+async def _lacking(work: Work) -> list[Stretch]:
+    return await work.database.run(lacking_minutes, work.instrument, *work.span)
+
+
+def _nothing_more(work: Work, lacking: list[Stretch]) -> Verdict:
+    """Say in a sentence why minutes are still missing."""
+    minutes = sum(end - start for start, end in lacking) // MINUTE_MS
+    start_ms, end_ms = lacking[0][0], lacking[-1][1]
+    listed = work.instrument.listed_at
+    if listed is not None and end_ms <= to_ms(listed):
+        when = listed.astimezone(UTC)
+        return Verdict(reason=f"the listing began later, {when:%Y-%m-%d %H:%M} UTC", is_final=True)
+    if locked_ranges(work.instrument.pk, start_ms, end_ms):
+        return Verdict(reason="a person has locked the range: end the lock and try again")
+    first = f"{minutes} minutes, the first at {from_ms(start_ms):%Y-%m-%d %H:%M} UTC"
+    if work.gap.cause == DataGap.Cause.MAINTENANCE:
+        return Verdict(reason=f"maintenance of the exchange, which has nothing of {first}")
+    return Verdict(reason=f"the exchange has neither trades nor candles of {first}")
+
+
+def _missing(gap: DataGap) -> list[Stretch]:
+    with connection.cursor() as cursor:
+        return missing_of(cursor, gap)
