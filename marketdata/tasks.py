@@ -89,6 +89,14 @@ def repair_gaps() -> None:
     repair()
 
 
+@app.task(name="marketdata.verify_minutes", throws=(CollectorError,))
+def verify_minutes() -> None:
+    """Compare minutes built here, which the socket did not confirm, with the exchange's own."""
+    from marketdata.verification.running import verify_minutes as verify
+
+    verify()
+
+
 @signals.worker_ready.connect
 def _sweep_at_once(**_options: Any) -> None:
     hint(sweep_collectors)

@@ -57,6 +57,11 @@ def beat_schedule(
             "schedule": scan_s,
             "options": {"expire_seconds": 60},
         },
+        "compare candles with the exchange's": {
+            "task": "marketdata.verify_minutes",
+            "schedule": 60,
+            "options": {"expire_seconds": 50},
+        },
         "make tables for the next days' raw messages": {
             "task": "marketdata.prepare_partitions",
             "schedule": 6 * 3600,

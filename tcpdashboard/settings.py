@@ -269,6 +269,8 @@ FEED_SILENT_SECONDS = env.float("TCPD_FEED_SILENT_SECONDS", default=60)
 HISTORY_DAYS = env.int("TCPD_HISTORY_DAYS", default=30)
 TRADES_KEPT_DAYS = env.int("TCPD_TRADES_KEPT_DAYS", default=90)
 GAP_SCAN_SECONDS = env.int("TCPD_GAP_SCAN_SECONDS", default=60)
+# Younger minutes are left to the socket, which confirms them within seconds.
+VERIFY_AFTER_MINUTES = env.int("TCPD_VERIFY_AFTER_MINUTES", default=3)
 REPAIR_SWEEP_SECONDS = env.int("TCPD_REPAIR_SWEEP_SECONDS", default=5)
 REPAIR_GRACE_SECONDS = env.float("TCPD_REPAIR_GRACE_SECONDS", default=60)
 REPAIR_LEASE_SECONDS = env.float("TCPD_REPAIR_LEASE_SECONDS", default=15)
