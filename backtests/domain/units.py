@@ -1,0 +1,96 @@
+"""Integers inside: prices in ticks, quantities in lots, cash in the finest quote unit.
+
+One conversion each way. A cash unit is the smaller of 1e-8 of the quote currency and the value of
+one lot at a price of one tick, so that every value the exchange could produce is a whole number.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketdata.domain.records import InstrumentSpec
+
+MAX_CASH: Final = 2**62
+"""Cash units an account may hold; above it sums could wrap."""
+
+_FINEST: Final = Decimal("1e-8")
+
+Ticks = NDArray[np.int64]
+
+
+class TooLarge(ValueError):
+    """An amount does not fit into the account's integers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The integers of one instrument.
+
+    `cash_per_tick_lot` is what one lot is worth, in cash units, for each tick of its price.
+    """
+
+    tick: Decimal
+    lot: Decimal
+    cash: Decimal
+    cash_per_tick_lot: int
+
+    @classmethod
+    def of(cls, spec: InstrumentSpec) -> Units:
+        """Return the units of an instrument."""
+        value = spec.tick_size * spec.lot_size * spec.contract_value
+        if value <= _FINEST:
+            return cls(spec.tick_size, spec.lot_size, value, 1)
+        # The finest power of ten at or below 1e-8 of which the value is a multiple.
+        exponent = min(-8, int(value.normalize().as_tuple().exponent))
+        cash = Decimal(1).scaleb(exponent)
+        return cls(spec.tick_size, spec.lot_size, cash, int(value / cash))
+
+    def price_to_ticks(self, price: Decimal) -> int:
+        """Return a price as whole ticks, the nearest."""
+        return int((price / self.tick).to_integral_value(ROUND_HALF_EVEN))
+
+    def cash_to_units(self, amount: Decimal) -> int:
+        """Return an amount of quote currency, rounded down. Raises TooLarge."""
+        units = int(amount / self.cash)
+        if abs(units) > MAX_CASH // 16:
+            limit = Decimal(MAX_CASH // 16) * self.cash
+            raise TooLarge(
+                f"{amount} does not fit: at most {limit.normalize():f} can be traded with"
+            )
+        return units
+
+    def ticks(self, prices: NDArray[np.float64]) -> Ticks:
+        """Return stored prices as whole ticks."""
+        per_unit = 1 / self.tick
+        if per_unit == per_unit.to_integral_value():
+            scaled = prices * float(per_unit)
+        else:
+            scaled = prices / float(self.tick)
+        rounded: Ticks = np.rint(scaled).astype(np.int64)
+        return rounded
+
+    def price(self, ticks: int) -> Decimal:
+        return self.tick * ticks
+
+    def quantity(self, lots: int) -> Decimal:
+        return self.lot * lots
+
+    def amount(self, units: int) -> Decimal:
+        """Return cash units as quote currency."""
+        return self.cash * units
+
+
+def check_fits(units: Units, highest_tick: int, cash: int) -> None:
+    """Raise TooLarge when a run that starts with `cash` could leave the integers.
+
+    A thousandfold gain must fit, and so must one lot at a hundred times the highest price.
+    """
+    if cash > MAX_CASH // 1024 or highest_tick * units.cash_per_tick_lot > MAX_CASH // 128:
+        most = Decimal(math.floor(MAX_CASH / 1024)) * units.cash
+        raise TooLarge(f"the initial balance must be at most {most:.0f} for this instrument")
