@@ -149,6 +149,7 @@ def _registry() -> list[dict[str, Any]]:
             "parameters": [
                 {
                     "title": parameter.title,
+                    "help": parameter.help,
                     "is_whole": parameter.is_whole,
                     "default": parameter.default,
                     "min": parameter.min,

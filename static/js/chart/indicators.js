@@ -104,6 +104,7 @@ function input(parameter, value) {
   field.step = parameter.is_whole ? 1 : "any";
   field.required = true;
   field.value = value ?? parameter.default;
+  label.title = parameter.help;
   label.append(parameter.title, field);
   return [label, field];
 }
