@@ -157,6 +157,10 @@ class History(Protocol):
         """Return one page of single matches older than `before_id` (newest for None), ascending."""
         ...
 
+    async def trades_until(self, symbol: str, end_ms: int) -> Trades:
+        """Return one page of the newest single matches executed before `end_ms`, ascending."""
+        ...
+
     async def candles_before(self, symbol: str, before_ms: int | None) -> Candles:
         """Return a page of closed 1m candles older than `before_ms`, ascending, source EXCHANGE."""
         ...

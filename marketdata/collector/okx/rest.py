@@ -137,6 +137,20 @@ class OKXHistory:
         trades = parse_trades(await self._get(HISTORY_TRADES, query))
         return trades[trades["trade_id"] < before_id]
 
+    async def trades_until(self, symbol: str, end_ms: int) -> Trades:
+        """Return one page of the newest single matches executed before `end_ms`, ascending.
+
+        OKX keeps about three months of them. A stale cache may leave out the newest ones.
+        """
+        query = {
+            "instId": symbol,
+            "type": "2",  # page by time, which knows `after` only
+            "after": str(end_ms),  # `after` means older, exclusive
+            "limit": str(TRADES_PAGE),
+        }
+        trades = parse_trades(await self._get(HISTORY_TRADES, query))
+        return trades[trades["time_ms"] < end_ms]
+
     async def candles_before(self, symbol: str, before_ms: int | None) -> Candles:
         """Return one page of closed 1m candles older than `before_ms`, ascending, source EXCHANGE.
 
