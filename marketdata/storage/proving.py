@@ -61,17 +61,17 @@ def judged_minutes(
     """
     start_ms = Timeframe.M1.open_time(span.after_ms)
     end_ms = Timeframe.M1.open_time(span.before_ms) + MINUTE_MS
-    trades = _trades_around(cursor, instrument.pk, start_ms, end_ms)
+    trades = trades_around(cursor, instrument.pk, start_ms, end_ms)
     stored = select_candles(cursor, instrument.pk, Timeframe.M1, start_ms, end_ms)
     if not len(trades):
         return stored[:0]
     opens = np.arange(start_ms, end_ms, MINUTE_MS)
-    lacking = _lacking(trades, opens)
+    is_lacking = lacking(trades, opens)
     place = (stored["open_time_ms"] - start_ms) // MINUTE_MS
     ours = (stored["source"] == Source.TRADES) | (stored["source"] == Source.FLAT)
-    doubted = stored[ours & (stored["minutes"] > 0) & lacking[place]]
+    doubted = stored[ours & (stored["minutes"] > 0) & is_lacking[place]]
     doubted["minutes"] = 0
-    is_wanted = ~lacking & (opens > trades["time_ms"].min())
+    is_wanted = ~is_lacking & (opens > trades["time_ms"].min())
     is_wanted &= opens + MINUTE_MS <= trades["time_ms"].max()
     is_wanted[place[~ours | (stored["minutes"] > 0)]] = False
     candles = np.concatenate([doubted, *_built(instrument, trades, opens[is_wanted], now_ms)])
@@ -87,11 +87,11 @@ def whole_minutes(
     Both bounds are whole minutes. Built from the stored trades; those without a trade are flat.
     They count as closed at `now_ms`.
     """
-    trades = _trades_around(cursor, instrument.pk, start_ms, end_ms)
+    trades = trades_around(cursor, instrument.pk, start_ms, end_ms)
     if not len(trades) or end_ms <= start_ms:
         return empty_candles(), ()
     opens = np.arange(start_ms, end_ms, MINUTE_MS)
-    is_whole = ~_lacking(trades, opens) & (opens > trades["time_ms"].min())
+    is_whole = ~lacking(trades, opens) & (opens > trades["time_ms"].min())
     is_whole &= opens + MINUTE_MS <= trades["time_ms"].max()
     candles = np.concatenate(_built(instrument, trades, opens[is_whole], now_ms))
     whole: Candles = candles[np.argsort(candles["open_time_ms"])]
@@ -107,7 +107,7 @@ def _openings(trades: Trades, minutes: Candles) -> tuple[Opening, ...]:
     )
 
 
-def _trades_around(cursor: CursorWrapper, instrument_id: int, start_ms: int, end_ms: int) -> Trades:
+def trades_around(cursor: CursorWrapper, instrument_id: int, start_ms: int, end_ms: int) -> Trades:
     """Return the trades of [start_ms, end_ms) and at least one on each side, in order of id."""
     start_ms, end_ms = start_ms - _MARGIN_MS, end_ms + _MARGIN_MS
     trades = select_trades(cursor, instrument_id, start_ms, end_ms)
@@ -121,7 +121,7 @@ def _trades_around(cursor: CursorWrapper, instrument_id: int, start_ms: int, end
     return ordered
 
 
-def _lacking(trades: Trades, opens: NDArray[np.int64]) -> NDArray[np.bool_]:
+def lacking(trades: Trades, opens: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return which of the minutes may hold trades whose ids are missing between `trades`."""
     time_ms = trades["time_ms"]
     is_break = first_ids(trades)[1:] != trades["trade_id"][:-1] + 1
@@ -130,8 +130,8 @@ def _lacking(trades: Trades, opens: NDArray[np.int64]) -> NDArray[np.bool_]:
     edges = np.zeros(len(opens) + 1, dtype=np.int64)
     np.add.at(edges, np.clip((after - opens[0]) // MINUTE_MS, 0, len(opens)), 1)
     np.add.at(edges, np.clip((before - opens[0]) // MINUTE_MS + 1, 0, len(opens)), -1)
-    lacking: NDArray[np.bool_] = np.cumsum(edges)[:-1] > 0
-    return lacking
+    is_lacking: NDArray[np.bool_] = np.cumsum(edges)[:-1] > 0
+    return is_lacking
 
 
 def _built(

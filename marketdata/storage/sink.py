@@ -6,10 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    transaction,
+)
 
 from marketdata.collector.errors import SinkUnavailable
 from marketdata.collector.ports import Batch, InstrumentBatch
+from marketdata.domain.errors import MarketDataError
 from marketdata.domain.events import Resume
 from marketdata.domain.records import Candles
 from marketdata.domain.timeframe import DAY_MS, Timeframe
@@ -21,6 +30,7 @@ from marketdata.storage.locks import check_fence, lock_instrument
 from marketdata.storage.merging import differs
 from marketdata.storage.openings import write_openings
 from marketdata.storage.proving import judged_minutes
+from marketdata.storage.quarantine import put_aside
 from marketdata.storage.rebuilding import settle_minutes
 from marketdata.storage.resuming import read_resume
 from marketdata.storage.trades import write_trades
@@ -35,6 +45,9 @@ _HOLE: Final = "hole given up or repaired"
 # Idle in a transaction for too long, a transaction that was too long, the three kinds of a
 # shutdown, and a lock that was not to be had in time.
 _ENDED: Final = frozenset({"25P03", "25P04", "57P01", "57P02", "57P03", "55P03"})
+
+# Errors that come again with the same data, and only with them.
+_REFUSALS: Final = (DataError, IntegrityError, MarketDataError)
 
 
 class DatabaseSink:
@@ -52,6 +65,8 @@ class DatabaseSink:
 
     def resume(self, symbol: str) -> Resume:
         """Return where the store stands for `symbol`. Raises SinkUnavailable."""
+        # Its sizes may have changed since it was collected before.
+        self._instruments.pop(symbol, None)
         with _available(), connection.cursor() as cursor:
             return read_resume(cursor, self._instrument(symbol))
 
@@ -65,7 +80,9 @@ class DatabaseSink:
         """Store `batch` in one transaction; storing it again changes nothing.
 
         Raises LostLease when another worker has taken over and SinkUnavailable when the database
-        does not answer; nothing is stored then, or all of it is.
+        does not answer; nothing is stored then, or all of it is. Where the database refuses the
+        batch for what it says, every instrument's part is stored by itself, and what is refused
+        again is put aside.
         """
         with _available():
             # In order of id, so that two writers never wait for each other.
@@ -73,10 +90,24 @@ class DatabaseSink:
                 ((self._instrument(part.symbol), part) for part in batch.instruments),
                 key=lambda part: part[0].pk,
             )
-            with transaction.atomic(), connection.cursor() as cursor:
-                self._check_fence(cursor)
-                for instrument, part in parts:
-                    _store(cursor, instrument, part)
+            try:
+                self._commit(parts)
+            except _REFUSALS:
+                self._commit_apart(parts)
+
+    def _commit(self, parts: list[tuple[Instrument, InstrumentBatch]]) -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            self._check_fence(cursor)
+            for instrument, part in parts:
+                _store(cursor, instrument, part)
+
+    def _commit_apart(self, parts: list[tuple[Instrument, InstrumentBatch]]) -> None:
+        """Store each part in a transaction of its own, so that one cannot stop the others."""
+        for instrument, part in parts:
+            try:
+                self._commit([(instrument, part)])
+            except _REFUSALS as error:
+                put_aside(instrument, part, error)
 
     def store_candles(self, symbol: str, candles: Candles, reason: str) -> None:
         """Store closed 1m candles of the exchange's history, in transactions of 34 days.

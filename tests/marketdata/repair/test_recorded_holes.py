@@ -86,4 +86,5 @@ def test_the_scan_finds_exactly_the_holes_and_the_repair_fills_them(recording, h
     assert inserted.count() == sum(end - start for start, end in holes) // MINUTE_MS
     assert set(inserted.values_list("reason", "open").distinct()) == {("gap repaired", None)}
     findings = scan_instrument(market)
-    assert not findings.opened and not findings.closed
+    assert not findings.opened
+    assert not findings.closed
