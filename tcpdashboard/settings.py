@@ -25,6 +25,7 @@ from tcpdashboard.schedules import TASK_ROUTES, beat_schedule
 # ----------------------------------------------------------------------------- core
 DEBUG = env.bool("TCPD_DEBUG", default=False)
 SECRET_KEY = env.str("TCPD_SECRET_KEY")
+MONITOR_TOKEN = env.str("TCPD_MONITOR_TOKEN", default="")
 ENCRYPTION_KEYS = env.list("TCPD_ENCRYPTION_KEYS", default=[])
 ALLOWED_HOSTS = env.list("TCPD_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("TCPD_CSRF_TRUSTED_ORIGINS", default=[])
@@ -153,6 +154,7 @@ LOGGING = {
         _database.get("PASSWORD", ""),
         urlsplit(REDIS_URL).password or "",
         given(ADMIN_PASSWORD),
+        MONITOR_TOKEN,
     ],
 }
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
@@ -183,6 +185,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+LOGIN_ATTEMPTS = env.int("TCPD_LOGIN_ATTEMPTS", default=10)
+LOGIN_PERIOD_SECONDS = env.int("TCPD_LOGIN_PERIOD_SECONDS", default=300)
 HTTPS = env.bool("TCPD_HTTPS", default=False)
 SECURE_SSL_REDIRECT = HTTPS
 SESSION_COOKIE_SECURE = HTTPS
@@ -221,7 +225,11 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["tcpdashboard.common.rest.OrjsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["tcpdashboard.common.rest.OrjsonParser"],
     "DEFAULT_THROTTLE_CLASSES": ["tcpdashboard.common.rest.PersonThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"user": env.str("TCPD_API_RATE", default="1200/min")},
+    "DEFAULT_THROTTLE_RATES": {
+        "user": env.str("TCPD_API_RATE", default="1200/min"),
+        "chart": env.str("TCPD_CHART_RATE", default="600/min"),
+        "export": env.str("TCPD_EXPORT_RATE", default="30/min"),
+    },
     "EXCEPTION_HANDLER": "tcpdashboard.common.problems.problem",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

@@ -6,7 +6,10 @@ from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
+from tcpdashboard.common.attempts import AdminLoginForm
 from tcpdashboard.views import LoginPage
+
+admin.site.login_form = AdminLoginForm
 
 urlpatterns = [
     path("admin/", admin.site.urls),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from django.contrib.auth.views import LoginView
 
+from tcpdashboard.common.attempts import LoginForm
+
 
 class LoginPage(LoginView):
     """The one page that is shown without logging in."""
 
     template_name = "login.html"
+    authentication_form = LoginForm
     redirect_authenticated_user = True

@@ -16,11 +16,13 @@ from marketdata.domain.timeframe import Timeframe, parse_timeframe
 from marketdata.models import Instrument
 from marketdata.views.queries import answer_in_sentences, time_range, whole_number
 from marketdata.views.windows import load_window, window_payload, window_tag
+from tcpdashboard.common.rest import throttled
 
 _FEWEST_POINTS: Final = 10
 
 
 @require_safe
+@throttled("chart")
 @answer_in_sentences
 def window(request: HttpRequest, exchange: str, symbol: str, timeframe: str) -> HttpResponse:
     """Return the candles of `start` to `end` and their indicators, at the level that fits.
@@ -39,6 +41,7 @@ def window(request: HttpRequest, exchange: str, symbol: str, timeframe: str) -> 
 
 
 @require_safe
+@throttled("chart")
 @answer_in_sentences
 def figure(request: HttpRequest, exchange: str, symbol: str, timeframe: str) -> HttpResponse:
     """Return a new figure with its window: what a chart needs when its indicators change."""

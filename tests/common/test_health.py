@@ -8,18 +8,25 @@ from datetime import timedelta
 import pytest
 import redis
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.utils import timezone
 
 from marketdata.models import Collector
 from tcpdashboard.common.broker import QUEUES
 from tcpdashboard.common.tasks import beat_heartbeat
+from tcpdashboard.health import _IS_MIGRATED
 
 
 @pytest.fixture
 def valkey():
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         yield client
+
+
+@pytest.fixture(autouse=True)
+def _migrations_are_not_known():
+    _IS_MIGRATED.clear()
 
 
 @pytest.fixture
@@ -116,3 +123,66 @@ def test_probes_work_without_tls_where_pages_are_redirected(client, settings):
     settings.SECURE_SSL_REDIRECT = True
     assert client.get("/health/ready").status_code == 200
     assert client.get("/login/").status_code == 301
+
+
+STRANGER = {"REMOTE_ADDR": "192.0.2.1"}
+PROXIED = {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": "192.0.2.1"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seen", [STRANGER, PROXIED])
+def test_the_status_is_not_for_strangers(client, seen):
+    answer = client.get("/health/status", **seen)
+    assert answer.status_code == 403
+    assert set(answer.json()) == {"error"}
+
+
+@pytest.mark.django_db
+def test_the_status_is_for_staff_and_for_monitors_with_the_token(client, settings):
+    settings.MONITOR_TOKEN = "a-long-monitor-token"
+    token = {"HTTP_AUTHORIZATION": "Bearer a-long-monitor-token"}
+    wrong = {"HTTP_AUTHORIZATION": "Bearer another"}
+    assert client.get("/health/status", **STRANGER, **token).status_code == 200
+    assert client.get("/health/status", **STRANGER, **wrong).status_code == 403
+    users = get_user_model().objects
+    client.force_login(users.create_user("reader"))
+    assert client.get("/health/status", **STRANGER).status_code == 403
+    client.force_login(users.create_user("staff", is_staff=True))
+    assert client.get("/health/status", **STRANGER).status_code == 200
+
+
+@pytest.mark.django_db
+def test_without_a_token_set_an_empty_one_opens_nothing(client):
+    for shown in ("Bearer ", "Bearer", ""):
+        answer = client.get("/health/status", **STRANGER, HTTP_AUTHORIZATION=shown)
+        assert answer.status_code == 403
+
+
+@pytest.mark.django_db
+def test_a_stranger_is_told_why_it_is_not_ready_without_details(client, settings, nobody_listens):
+    settings.REDIS_URL = nobody_listens
+    reasons = client.get("/health/ready", **STRANGER).json()["reasons"]
+    assert reasons == {"broker": "the broker does not answer"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_database_a_stranger_sees_no_details(client, monkeypatch):
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "HOST", "/nowhere")
+    ready = client.get("/health/ready", **STRANGER)
+    status = client.get("/health/status", **STRANGER)
+    connection.close()
+    assert ready.json()["reasons"] == {
+        "database": "the database does not answer",
+        "migrations": "the database is not prepared",
+    }
+    assert status.status_code == 403
+
+
+@pytest.mark.django_db
+def test_once_all_migrations_are_applied_readiness_costs_one_query(
+    client, django_assert_num_queries
+):
+    client.get("/health/ready")
+    with django_assert_num_queries(1):
+        assert client.get("/health/ready").status_code == 200
