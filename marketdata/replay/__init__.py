@@ -1,0 +1,1 @@
+"""A stored stretch fed through the whole stack again, under another exchange's name."""

@@ -1,0 +1,73 @@
+"""A stored stretch as steps: second by second, every instrument in turn."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from marketdata.collector.okx.frames import candle_frame, trades_frame
+from marketdata.collector.replaying import Step
+from marketdata.domain.raw import RawChannel
+from marketdata.domain.records import Trades, empty_trades
+from marketdata.models import Instrument
+from marketdata.storage import read_trades
+from marketdata.storage.raw import read_messages
+
+CHUNK_MS: Final = 3_600_000
+STEP_MS: Final = 1_000
+# Ids and times may disagree by some milliseconds: the end of a chunk waits for the next one.
+_MARGIN_MS: Final = 1_000
+_CLOSED: Final = "1"
+
+
+def read_steps(
+    instruments: Sequence[Instrument], start_ms: int, end_ms: int
+) -> Iterator[list[Step]]:
+    """Yield trades and closed candles of [start_ms, end_ms) by the hour, trades in order of id."""
+    held: dict[int, Trades] = {}
+    for chunk_ms in range(start_ms, end_ms, CHUNK_MS):
+        until_ms = min(chunk_ms + CHUNK_MS, end_ms)
+        frames: dict[int, list[bytes]] = defaultdict(list)
+        rows: dict[int, int] = defaultdict(int)
+        for instrument in instruments:
+            trades = np.concatenate(
+                [
+                    held.get(instrument.pk, empty_trades()),
+                    read_trades(instrument, chunk_ms, until_ms),
+                ]
+            )
+            trades = trades[np.argsort(trades["trade_id"], kind="stable")]
+            if until_ms < end_ms:
+                trades, held[instrument.pk] = _split(trades, until_ms - _MARGIN_MS)
+            for step_ms, part in _by_step(trades):
+                frames[step_ms].append(trades_frame(instrument.symbol, part))
+                rows[step_ms] += len(part)
+        for instrument in instruments:
+            for message in read_messages(instrument, RawChannel.CANDLES, chunk_ms, until_ms):
+                if msgspec.json.decode(message.payload)[-1] == _CLOSED:
+                    step_ms = message.exchange_ms - message.exchange_ms % STEP_MS
+                    frames[step_ms].append(candle_frame(instrument.symbol, message.payload))
+        yield [
+            Step(step_ms + STEP_MS - 1, tuple(frames[step_ms]), rows[step_ms])
+            for step_ms in sorted(frames)
+        ]
+
+
+def _split(trades: Trades, time_ms: int) -> tuple[Trades, Trades]:
+    """Return the trades before the first, by id, that is not before `time_ms`, and the rest."""
+    late = np.flatnonzero(trades["time_ms"] >= time_ms)
+    cut = int(late[0]) if len(late) else len(trades)
+    return trades[:cut], trades[cut:]
+
+
+def _by_step(trades: Trades) -> Iterator[tuple[int, Trades]]:
+    """Yield seconds with their trades; one behind a later trade comes with that."""
+    reached = np.maximum.accumulate(trades["time_ms"]) // STEP_MS * STEP_MS
+    for part in np.split(trades, np.flatnonzero(np.diff(reached)) + 1):
+        if len(part):
+            newest = int(part["time_ms"].max())
+            yield newest - newest % STEP_MS, part
