@@ -26,6 +26,8 @@ _PRICES: Final = ("open", "high", "low", "close")
 _BLOCK_ROWS: Final = 20_000
 # In any order and with others between them; a column twice would hide a mistake.
 _KNOWN: Final = frozenset(HEADER)
+# 0 marks the candle that was forming when a chart was exported.
+_CLOSED: Final = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +53,19 @@ class InvalidFile(InvalidRecord):
 def parse_candles(text: str, timeframe: Timeframe = Timeframe.M1) -> LoadedCandles:
     """Return the candles of a CSV file with a header; all of them or none.
 
-    Needs the columns of REQUIRED, takes those of OPTIONAL and ignores others. Unknown counts and
+    Needs the columns of REQUIRED, takes those of OPTIONAL and ignores others, but for candles whose
+    column `closed` is 0: they were still forming and are left out. Unknown counts and
     ids are -1. A quote volume that is not given is estimated as volume x (high + low + close) / 3.
     The source is IMPORTED. Raises InvalidFile with every line that breaks a rule.
     """
     header, *lines = text.rstrip().splitlines() or [""]
     names = [name.strip() for name in header.removeprefix("\ufeff").split(",")]
     _check_header(names)
-    if not lines:
-        raise InvalidFile(["line 2: there is no candle in the file"])
     candles = _empty(len(lines), timeframe)
     errors, line_numbers = _fill(candles, names, lines)
+    line_numbers = line_numbers[_are_closed(names, lines)[line_numbers - 2]]
+    if not len(line_numbers) and not errors:
+        raise InvalidFile(["line 2: there is no candle in the file"])
     candles = candles[line_numbers - 2]
     is_estimated = "quote_volume" not in names
     if is_estimated:
@@ -104,6 +108,14 @@ def _check_header(names: list[str]) -> None:
     errors += [f"line 1: the column {name} is there twice" for name in twice]
     if errors:
         raise InvalidFile([*errors, f"line 1: expected the header {','.join(REQUIRED)}[,…]"])
+
+
+def _are_closed(names: list[str], lines: list[str]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    if _CLOSED not in names:
+        return np.ones(len(lines), dtype=np.bool_)
+    place = names.index(_CLOSED)
+    values = (line.split(",")[place : place + 1] for line in lines)
+    return np.array([value != ["0"] for value in values], dtype=np.bool_)
 
 
 def _empty(number: int, timeframe: Timeframe) -> Candles:

@@ -36,6 +36,16 @@ def run(command, *args, **options):
     return out.getvalue()
 
 
+def test_a_candle_that_was_still_forming_is_left_out_and_lines_keep_their_numbers():
+    header, first, second = SMALL.splitlines()
+    marked = f"{header},closed\n{first},1\n{second},0\n"
+    assert parse_candles(marked).candles["open_time_ms"].tolist() == [DAY]
+    with pytest.raises(InvalidFile, match="line 2: there is no candle in the file"):
+        parse_candles(f"{header},closed\n{first},0\n")
+    with pytest.raises(InvalidFile, match="line 4: open is not a number: 'x'"):
+        parse_candles(f"{header},closed\n{first},0\n{second},1\n{DAY + 120_000},x,1,1,1,1,1\n")
+
+
 def load(path, **options):
     return run(
         "import_candles",

@@ -15,7 +15,9 @@ from marketdata.charts.choices import parse_choices
 from marketdata.charts.levels import MAX_POINTS, Level
 from marketdata.charts.windows import build_window
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
+from marketdata.publishing import candles_topic
 from marketdata.storage import read_candles, write_candles
+from tcpdashboard.common.realtime import shared_publisher
 from tests.marketdata.web.conftest import START_MS, make_instrument, wandering_minutes
 
 DAYS = 3
@@ -206,7 +208,80 @@ def test_a_file_holds_what_is_shown(reader, history, file_format):
         columns = next(iter(csv.reader(io.StringIO(answer.content.decode()))))
     else:
         columns = list(answer.json())
-    assert columns == ["open_time_ms", "open", "high", "low", "close", "volume", "sma:20.sma"]
+    prices = ["open_time_ms", "open", "high", "low", "close", "volume"]
+    assert columns == [*prices, "closed", "sma:20.sma"]
+
+
+def forming(timeframe, open_ms, *, closed=0):
+    candle = [open_ms, 61_000.5, 61_001.0, 60_999.0, 61_000.0, 0.25, closed]
+    topic = candles_topic("okx-sim", "BTC-USDT", Timeframe(timeframe))
+    shared_publisher().publish(topic, {"candle": candle, "exchange_ms": open_ms})
+
+
+def exported(client, **query):
+    query = {"start": END_MS - 3_600_000, "end": END_MS + 900_000, "points": 20, **query}
+    answer = client.get(f"{CHART}15m/export", {"indicators": "sma:20", **query})
+    return list(csv.DictReader(io.StringIO(answer.content.decode())))
+
+
+def test_a_file_marks_the_candle_that_is_still_forming(reader, history, queues):
+    forming("15m", END_MS)
+    *stored, last = exported(reader)
+    assert [row["closed"] for row in stored] == ["1"] * 4
+    assert stored[-1]["open_time_ms"] == str(END_MS - 900_000)
+    assert last == {
+        "open_time_ms": str(END_MS),
+        "open": "61000.5",
+        "high": "61001",
+        "low": "60999",
+        "close": "61000",
+        "volume": "0.25",
+        "closed": "0",
+        "sma:20.sma": "",
+    }
+    answer = reader.get(
+        f"{CHART}15m/export",
+        {"start": END_MS - 900_000, "end": END_MS + 900_000, "points": 10, "format": "json"},
+    ).json()
+    assert answer["closed"] == [1, 0]
+    assert answer["open_time_ms"] == [END_MS - 900_000, END_MS]
+
+
+@pytest.mark.parametrize("query", [{"end": END_MS}, {"start": 0, "end": END_MS + 900_000}])
+def test_a_candle_that_is_not_shown_is_not_in_the_file(reader, history, queues, query):
+    forming("15m", END_MS)
+    assert {row["closed"] for row in exported(reader, **query)} == {"1"}
+
+
+def test_a_candle_that_has_closed_is_in_the_file_once_it_is_stored(reader, history, queues):
+    forming("15m", END_MS, closed=1)
+    assert len(exported(reader)) == 4
+    forming("15m", END_MS - 900_000)
+    assert len(exported(reader)) == 4
+
+
+def test_a_file_comes_without_the_forming_candle_while_redis_is_away(reader, history, settings):
+    shared_publisher.cache_clear()
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    try:
+        assert len(exported(reader)) == 4
+    finally:
+        shared_publisher.cache_clear()
+
+
+def test_an_import_leaves_the_forming_candle_out(reader, history, queues, tmp_path):
+    forming("1m", END_MS)
+    query = {"start": END_MS - 600_000, "end": END_MS + 60_000, "points": 20}
+    answer = reader.get(f"{CHART}1m/export", query)
+    assert answer.content.decode().splitlines()[-1].startswith(f"{END_MS},61000.5,")
+    file = tmp_path / "candles.csv"
+    file.write_bytes(answer.content)
+    copy = make_instrument("COPY-USDT")
+    call_command(
+        "import_candles", str(file), exchange="okx-sim", symbol="COPY-USDT", timeframe="1m"
+    )
+    copied = read_candles(copy, Timeframe.M1, 0, END_MS + DAY_MS)
+    assert copied["open_time_ms"].tolist() == list(range(END_MS - 600_000, END_MS, MINUTE_MS))
 
 
 def test_an_exported_file_can_be_imported_again(reader, history, tmp_path):
