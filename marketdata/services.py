@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from typing import Final
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
 from marketdata import tasks
 from marketdata.domain.errors import MarketDataError
+from marketdata.exchanges import collected_exchanges
 from marketdata.loading.listing import sync_instruments
 from marketdata.models import Collector, Instrument
+from marketdata.supervision.manager import CollectorManager
 from tcpdashboard.common.hints import hint
 
 DEMO_SYMBOLS: Final = ("BTC-USDT", "ETH-USDT", "SOL-USDT", "XRP-USDT", "BTC-USDT-SWAP")
@@ -26,11 +27,6 @@ class Refused(MarketDataError):
     """What was asked for cannot be done as it stands: the message says what to change."""
 
 
-def ensure_default_collector(exchange: str) -> Collector:
-    """Return the collector that enabled instruments of `exchange` are given to."""
-    return Collector.objects.get_or_create(name=exchange, defaults={"exchange": exchange})[0]
-
-
 def enable_instrument(instrument: Instrument) -> None:
     """Collect `instrument` live and load its history; both begin within seconds.
 
@@ -38,9 +34,10 @@ def enable_instrument(instrument: Instrument) -> None:
     """
     _refuse_other_exchange(instrument.exchange)
     with transaction.atomic():
-        collector = instrument.collector or ensure_default_collector(instrument.exchange)
-        instrument.is_enabled, instrument.collector = True, collector
-        instrument.save(update_fields=["is_enabled", "collector"])
+        instrument.is_enabled = True
+        instrument.save(update_fields=["is_enabled"])
+        CollectorManager(instrument.exchange).assign()
+        instrument.refresh_from_db(fields=["collector"])
         transaction.on_commit(lambda: hint(tasks.sweep_collectors))
         transaction.on_commit(lambda: hint(tasks.load_history, instrument.pk))
     log.info("instrument_enabled", instrument=str(instrument))
@@ -56,7 +53,7 @@ def disable_instrument(instrument: Instrument) -> None:
 def request_start(collector: Collector) -> None:
     """Let the collector run from now on. Raises Refused like `enable_instrument`."""
     _refuse_other_exchange(collector.exchange)
-    _ask(collector, desired=Collector.Desired.RUNNING, requested_at=None)
+    _ask(collector, desired=Collector.Desired.RUNNING, requested_at=None, forgiven_at=Now())
 
 
 def request_stop(collector: Collector) -> None:
@@ -72,6 +69,7 @@ def request_restart(collector: Collector) -> None:
         desired=Collector.Desired.RUNNING,
         requested_at=None,
         restart_requested_at=Now(),
+        forgiven_at=Now(),
     )
 
 
@@ -129,10 +127,11 @@ def seed_demo(exchange: str) -> list[Instrument]:
 
 
 def _refuse_other_exchange(exchange: str) -> None:
-    if exchange != settings.EXCHANGE:
+    collected = collected_exchanges()
+    if exchange not in collected:
         raise Refused(
             f"{exchange} is not collected here: this installation was started for "
-            f"{settings.EXCHANGE} (TCPD_EXCHANGE)"
+            f"{', '.join(collected)} (TCPD_EXCHANGE, TCPD_MORE_EXCHANGES)"
         )
 
 

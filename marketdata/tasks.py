@@ -11,14 +11,16 @@ from celery import signals
 from django.conf import settings
 
 from marketdata.collector.errors import CollectorError
+from marketdata.exchanges import collected_exchanges
 from marketdata.loading.history import load_history as load
 from marketdata.loading.listing import sync_instruments as sync
 from marketdata.loading.turns import due_histories
 from marketdata.publishing import publish_collectors
 from marketdata.retention.enforcing import enforce
 from marketdata.retention.enforcing import prepare_partitions as prepare
-from marketdata.supervision.lease import due
+from marketdata.supervision.manager import CollectorManager
 from marketdata.supervision.reporting import collector_states
+from marketdata.supervision.staleness import sweep_feeds
 from tcpdashboard.celery import app
 from tcpdashboard.common.hints import EXPIRES_S, hint
 
@@ -35,8 +37,10 @@ def collect(collector_id: int) -> str:
 @app.task(name="marketdata.sweep_collectors")
 def sweep_collectors() -> None:
     """Ask for every collector that should run and has no holder; show how all are."""
-    for collector_id in due():
-        collect.apply_async((collector_id,), expires=EXPIRES_S)
+    for exchange in collected_exchanges():
+        for collector_id in CollectorManager(exchange).sweep():
+            collect.apply_async((collector_id,), expires=EXPIRES_S)
+        sweep_feeds(exchange)
     publish_collectors(collector_states())
 
 
@@ -67,8 +71,9 @@ def enforce_retention() -> None:
 
 @app.task(name="marketdata.sync_instruments", throws=(CollectorError,))
 def sync_instruments() -> None:
-    """Follow the list of instruments of the exchange that is collected here."""
-    sync(settings.EXCHANGE)
+    """Follow the lists of instruments of the exchanges that are collected here."""
+    for exchange in collected_exchanges():
+        sync(exchange)
 
 
 @app.task(name="marketdata.scan_gaps")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from marketdata.collector.ports import Batch, Sink
 from marketdata.domain.events import Resume
 from marketdata.domain.records import Candles
+from marketdata.models import Instrument
 from marketdata.signals import minute_closed
 
 
 class AnnouncingSink:
     """A sink that sends `minute_closed` after the commit, in the writer's thread."""
 
-    def __init__(self, sink: Sink, instrument_ids: Mapping[str, int]) -> None:
-        self._sink, self._instrument_ids = sink, instrument_ids
+    def __init__(self, sink: Sink, exchange: str) -> None:
+        self._sink, self._exchange = sink, exchange
+        self._instrument_ids: dict[str, int] = {}
 
     def resume(self, symbol: str) -> Resume:
         return self._sink.resume(symbol)
@@ -29,7 +29,7 @@ class AnnouncingSink:
                 # A receiver that fails is logged by Django and never stops collection.
                 minute_closed.send_robust(
                     sender=AnnouncingSink,
-                    instrument_id=self._instrument_ids[part.symbol],
+                    instrument_id=self._instrument_id(part.symbol),
                     open_time_ms=open_time_ms,
                 )
 
@@ -38,3 +38,9 @@ class AnnouncingSink:
 
     def close(self) -> None:
         self._sink.close()
+
+    def _instrument_id(self, symbol: str) -> int:
+        if symbol not in self._instrument_ids:
+            found = Instrument.objects.named(self._exchange, symbol)
+            self._instrument_ids[symbol] = found.pk
+        return self._instrument_ids[symbol]

@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value
+from django.db.models import DateTimeField, ExpressionWrapper, Q, QuerySet, Value
 from django.db.models.functions import Now
 
 from marketdata.domain.records import InstrumentSpec
-from marketdata.models import Collector, from_ms
+from marketdata.models import Collector, Instrument, RestartReason, from_ms
+from marketdata.supervision.restarts import note_live, note_restart
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,18 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a holder writes to the collector's row when it renews."""
+    """What a holder writes to the collector's row when it renews.
+
+    Counters and channels are None between two full reports. `is_live_now`: it was not before.
+    """
 
     state: Collector.State
     counters: dict[str, Any] | None = None
     exchange_ms: int | None = None
     error: str = ""
+    channels: dict[str, Any] | None = None
+    health: str = ""
+    is_live_now: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ class Orders:
     is_wanted: bool
     is_restart: bool
     instruments: frozenset[InstrumentSpec]
+    swaps: frozenset[str] = frozenset()
 
 
 def acquire(collector_id: int, *, is_swept: bool = True) -> Lease | None:
@@ -58,18 +67,23 @@ def acquire(collector_id: int, *, is_swept: bool = True) -> Lease | None:
     owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"[-128:]
     wanted = {"desired": Collector.Desired.RUNNING} if is_swept else {}
     with transaction.atomic():
-        taken = Collector.objects.filter(_free(), pk=collector_id, **wanted).update(
+        free = Collector.objects.select_for_update().filter(_free(), pk=collector_id, **wanted)
+        before = free.first()
+        if before is None:
+            return None
+        lease = Lease(collector_id, owner, before.fencing_token + 1)
+        Collector.objects.filter(pk=collector_id).update(
             lease_owner=owner,
             lease_expires_at=_expiry(),
-            fencing_token=F("fencing_token") + 1,
+            fencing_token=lease.token,
             started_at=Now(),
             heartbeat_at=Now(),
             state=Collector.State.STARTING,
+            health=Collector.Health.CONNECTING,
         )
-        if not taken:
-            return None
-        token = Collector.objects.values_list("fencing_token", flat=True).get(pk=collector_id)
-    return Lease(collector_id, owner, token)
+        if is_swept:
+            note_restart(before, lease)
+    return lease
 
 
 def renew(lease: Lease, report: Report) -> Orders | None:
@@ -78,26 +92,39 @@ def renew(lease: Lease, report: Report) -> Orders | None:
     A lease that ran out but was taken by nobody (the database was away) is renewed.
     """
     held = _held(lease).update(lease_expires_at=_expiry(), heartbeat_at=Now(), **_reported(report))
+    if held and report.is_live_now:
+        note_live(lease)
     return _orders(lease) if held else None
 
 
-def release(lease: Lease, report: Report, *, at_once: bool) -> bool:
+def release(
+    lease: Lease,
+    report: Report,
+    *,
+    at_once: bool,
+    reason: RestartReason = RestartReason.ASKED,
+) -> bool:
     """Give the lease back; False when it was not held any more.
 
     With `at_once` the next sweep may start the collector again immediately; after a failure it
-    waits until the last request is old enough.
+    waits until the last request is old enough. `reason` is what the next start will be due to.
     """
     values = _reported(report) | ({"requested_at": None} if at_once else {})
-    return bool(_held(lease).update(lease_owner="", lease_expires_at=None, **values))
+    ended = {"ended_at": Now(), "ended_reason": reason, "health": ""}
+    return bool(_held(lease).update(lease_owner="", lease_expires_at=None, **(values | ended)))
 
 
-def due() -> list[int]:
+def due(exchange: str, resting: Collection[int] = ()) -> list[int]:
     """Return the collectors that should run and have no holder, each once per lease length.
 
     The request is stamped by the statement that finds it, so any number of sweeps may run. Those
-    of an exchange that is not collected here (any more) are left alone.
+    that are `resting` after too many failures are left alone.
     """
-    values = {"exchange": settings.EXCHANGE, "again": settings.COLLECTOR_LEASE_SECONDS}
+    values = {
+        "exchange": exchange,
+        "again": settings.COLLECTOR_LEASE_SECONDS,
+        "resting": list(resting),
+    }
     with connection.cursor() as cursor:
         cursor.execute(_DUE, values)
         return [row[0] for row in cursor.fetchall()]
@@ -106,7 +133,7 @@ def due() -> list[int]:
 _DUE = """
     update marketdata_collector collector
     set requested_at = now(), state = 'starting'
-    where exchange = %(exchange)s and desired = 'running'
+    where exchange = %(exchange)s and desired = 'running' and not id = any(%(resting)s::bigint[])
       and (lease_expires_at is null or lease_expires_at < now())
       and (requested_at is null or requested_at < now() - make_interval(secs => %(again)s))
       and exists (
@@ -134,6 +161,10 @@ def _expiry() -> ExpressionWrapper[Any]:
 
 def _reported(report: Report) -> dict[str, Any]:
     values: dict[str, Any] = {"state": report.state}
+    if report.health:
+        values["health"] = report.health
+    if report.channels is not None:
+        values["channels"] = report.channels
     if report.counters is not None:
         values["counters"] = report.counters
     if report.exchange_ms is not None:
@@ -146,8 +177,10 @@ def _reported(report: Report) -> dict[str, Any]:
 def _orders(lease: Lease) -> Orders:
     row = Collector.objects.get(pk=lease.collector_id)
     asked, started = row.restart_requested_at, row.started_at
+    enabled = list(row.instruments.enabled())
     return Orders(
         is_wanted=row.desired == Collector.Desired.RUNNING,
         is_restart=asked is not None and started is not None and asked > started,
-        instruments=frozenset(instrument.spec for instrument in row.instruments.enabled()),
+        instruments=frozenset(instrument.spec for instrument in enabled),
+        swaps=frozenset(one.symbol for one in enabled if one.kind == Instrument.Kind.SWAP),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Final
@@ -14,11 +15,12 @@ from django.db import Error as DatabaseError
 
 from marketdata.collector.base import BaseCollector
 from marketdata.collector.errors import LostLease
-from marketdata.domain.records import InstrumentSpec
-from marketdata.models import Collector
+from marketdata.models import Collector, RestartReason
+from marketdata.publishing import LivePublisher
 from marketdata.supervision.building import build_collector
 from marketdata.supervision.lease import Lease, Orders, Report, acquire, release, renew
 from marketdata.supervision.reporting import Reporter
+from marketdata.supervision.restarts import note_lost
 from tcpdashboard.common.dbthread import DatabaseThread
 from tcpdashboard.common.shutdown import SHUTDOWN
 
@@ -37,10 +39,16 @@ class Outcome(StrEnum):
     SHUTDOWN = "the process ends"
     STOPPED = "stopped on request"
     RESTART = "restarts on request"
-    CHANGED = "its instruments changed"
+    STALLED = "received nothing although its sockets were open"
     LOST = "lost its lease"
     FAILED = "failed"
 
+
+_REASONS: Final = {
+    Outcome.SHUTDOWN: RestartReason.SHUTDOWN,
+    Outcome.STALLED: RestartReason.STALLED,
+    Outcome.FAILED: RestartReason.CRASH,
+}
 
 Observer = Callable[[dict[str, Any]], bool]
 """Called about once a second with the collector's health; True ends the run."""
@@ -71,7 +79,7 @@ def run_collector(
 
 
 class _Run:
-    """One holding of a lease; several collectors in a row when the instruments change."""
+    """One holding of a lease."""
 
     def __init__(
         self,
@@ -84,14 +92,13 @@ class _Run:
         self._lease, self._database, self._stop = lease, database, stop
         self._symbols, self._observer = symbols, observer
         self._reporter = Reporter()
+        self._following: asyncio.Task[None] | None = None
         self._log = log.bind(collector_id=lease.collector_id, fencing_token=lease.token)
 
     async def until_ended(self) -> Outcome:
         self._log.info("collector_starts")
-        outcome = Outcome.CHANGED
         try:
-            while outcome is Outcome.CHANGED:
-                outcome = await self._collect()
+            outcome = await self._collect()
         except LostLease:
             outcome = Outcome.LOST
         except Exception as error:
@@ -111,8 +118,9 @@ class _Run:
             asyncio.create_task(reason, name=name)
             for name, reason in (
                 ("stop", self._wait_for_stop()),
-                ("renewal", self._renew_until_told(collector)),
+                ("renewal", self._renew_until_told(collector, publisher)),
                 ("observer", self._observe(collector)),
+                ("progress", self._until_stalled(collector)),
             )
         ]
         try:
@@ -121,6 +129,8 @@ class _Run:
         finally:
             for reason in reasons:
                 reason.cancel()
+            if self._following is not None:
+                self._following.cancel()
             ending.set()
             await self._drain(running)
             await asyncio.to_thread(publisher.close)
@@ -137,34 +147,60 @@ class _Run:
                 return Outcome.SHUTDOWN
             await asyncio.sleep(STOP_POLL_S)
 
-    async def _renew_until_told(self, collector: BaseCollector) -> Outcome:
-        # Whole specifications: a collector calculates with those it was built with.
-        instruments = frozenset(collector.instruments)
+    async def _renew_until_told(
+        self, collector: BaseCollector, publisher: LivePublisher
+    ) -> Outcome:
         while True:
             try:
-                report = self._reporter.report(collector.health())
+                report = self._reporter.report(collector.health(), collector.channel_health)
                 orders = await self._database.run(renew, self._lease, report)
             except DatabaseError as error:
                 # The database is away: collection waits by itself, and the fencing token
                 # guards its writes should another holder come back first.
                 self._log.warning("lease_not_renewed", error=str(error))
             else:
-                if outcome := self._decide(orders, instruments):
+                if outcome := self._decide(orders):
                     return outcome
+                if orders is not None and self._symbols is None:
+                    self._follow(orders, collector, publisher)
             await asyncio.sleep(settings.COLLECTOR_RENEW_SECONDS)
 
-    def _decide(
-        self, orders: Orders | None, instruments: frozenset[InstrumentSpec]
-    ) -> Outcome | None:
+    def _decide(self, orders: Orders | None) -> Outcome | None:
         if orders is None:
             return Outcome.LOST
         if self._symbols is not None:
             return None
         if not orders.is_wanted or not orders.instruments:
             return Outcome.STOPPED
-        if orders.is_restart:
-            return Outcome.RESTART
-        return Outcome.CHANGED if orders.instruments != instruments else None
+        return Outcome.RESTART if orders.is_restart else None
+
+    def _follow(self, orders: Orders, collector: BaseCollector, publisher: LivePublisher) -> None:
+        """Let the collector take up new instruments and leave others, one change after another.
+
+        Whole specifications are compared: a collector calculates with those it was given.
+        """
+        if self._following is not None:
+            if not self._following.done():
+                return
+            self._following.result()
+        if orders.instruments != frozenset(collector.instruments):
+            publisher.swaps |= orders.swaps
+            wanted = sorted(orders.instruments, key=lambda spec: spec.symbol)
+            self._log.info("instruments_changed", symbols=[spec.symbol for spec in wanted])
+            self._following = asyncio.create_task(collector.follow(wanted), name="follow")
+
+    async def _until_stalled(self, collector: BaseCollector) -> Outcome:
+        """Return when nothing moves although nothing says why: sockets open, the store there."""
+        progress, since_s = None, time.monotonic()
+        while True:
+            await asyncio.sleep(OBSERVE_S)
+            health = collector.health()
+            seen = (health["messages"], health["stored_trades"])
+            is_open = bool(health["connected"]) and all(health["connected"].values())
+            if seen != progress or not is_open:
+                progress, since_s = seen, time.monotonic()
+            elif time.monotonic() - since_s >= settings.COLLECTOR_STALL_SECONDS:
+                return Outcome.STALLED
 
     async def _observe(self, collector: BaseCollector) -> Outcome:
         while True:
@@ -180,10 +216,25 @@ class _Run:
             await asyncio.wait({running}, timeout=CANCEL_S)
 
     async def _give_back(self, outcome: Outcome) -> None:
-        is_failed = outcome is Outcome.FAILED
+        if outcome is Outcome.LOST:
+            await self._note_lost()
+            return
+        is_failed = outcome in (Outcome.FAILED, Outcome.STALLED)
         state = Collector.State.FAILED if is_failed else Collector.State.STOPPED
         report = Report(state, error=self._reporter.unwritten())
         try:
-            await self._database.run(release, self._lease, report, at_once=not is_failed)
+            await self._database.run(
+                release,
+                self._lease,
+                report,
+                at_once=not is_failed,
+                reason=_REASONS.get(outcome, RestartReason.ASKED),
+            )
         except DatabaseError as error:
             self._log.warning("lease_not_given_back", error=str(error))
+
+    async def _note_lost(self) -> None:
+        try:
+            await self._database.run(note_lost, self._lease)
+        except DatabaseError as error:
+            self._log.warning("loss_not_noted", error=str(error))

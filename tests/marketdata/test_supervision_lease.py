@@ -114,24 +114,24 @@ def test_a_restart_asked_for_during_the_run_is_told_and_an_older_one_is_not(coll
 
 
 def test_a_returned_lease_is_free_and_due_at_once(collector):
-    assert due() == [collector.pk]
+    assert due("okx-sim") == [collector.pk]
     lease = acquire(collector.pk)
     assert release(lease, Report(Collector.State.STOPPED), at_once=True)
-    assert due() == [collector.pk]
+    assert due("okx-sim") == [collector.pk]
 
 
 def test_a_failed_run_waits_for_its_next_turn(collector):
-    due()
+    due("okx-sim")
     lease = acquire(collector.pk)
     release(lease, Report(Collector.State.FAILED, error="boom"), at_once=False)
-    assert due() == []
+    assert due("okx-sim") == []
 
 
 def test_a_due_collector_is_asked_for_once_per_lease_length(collector):
-    assert due() == [collector.pk]
-    assert due() == []
+    assert due("okx-sim") == [collector.pk]
+    assert due("okx-sim") == []
     Collector.objects.update(requested_at=F("requested_at") - timedelta(seconds=11))
-    assert due() == [collector.pk]
+    assert due("okx-sim") == [collector.pk]
 
 
 def test_what_is_held_stopped_idle_or_of_another_exchange_is_not_due(collector):
@@ -144,7 +144,7 @@ def test_what_is_held_stopped_idle_or_of_another_exchange_is_not_due(collector):
     instrument(idle, "XRP-USDT", is_enabled=False)
     other = Collector.objects.create(name="other", exchange="okx")
     instrument(other, "LTC-USDT")
-    assert due() == [collector.pk]
+    assert due("okx-sim") == [collector.pk]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -160,7 +160,7 @@ def test_of_many_threads_that_ask_at_once_exactly_one_gets_the_lease():
 def test_of_many_sweeps_at_once_exactly_one_asks_for_the_collector():
     row = Collector.objects.create(name="contested", exchange="okx-sim")
     instrument(row, "BTC-USDT")
-    assert sorted(race(due, threads=8)) == [[]] * 7 + [[row.pk]]
+    assert sorted(race(lambda: due("okx-sim"), threads=8)) == [[]] * 7 + [[row.pk]]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -35,7 +35,7 @@ def collector(exchange, settings):
     """A collector of BTC-USDT that renews ten times a second."""
     settings.EXCHANGE = "okx-sim"
     settings.OKX_REST_URL, settings.OKX_WS_URL = exchange.rest, exchange.websocket
-    settings.COLLECTOR_RENEW_SECONDS = 0.1
+    settings.COLLECTOR_RENEW_SECONDS = settings.COLLECTOR_HEARTBEAT_SECONDS = 0.1
     sync_instruments("okx-sim")
     row = Collector.objects.create(name="okx-sim", exchange="okx-sim")
     assign(row, "BTC-USDT")

@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from marketdata import services
 from marketdata.collector.errors import CollectorError
-from marketdata.exchanges import EXCHANGES, exchange_endpoints
+from marketdata.exchanges import EXCHANGES, exchange_named
 from marketdata.supervision.running import Outcome, run_collector
 
 LINE_EVERY_S: Final = 5.0
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         symbols = tuple(filter(None, (part.strip() for part in options["symbols"].split(","))))
         name = options["name"] or f"{exchange}-foreground"
         try:
-            exchange_endpoints(exchange)
+            exchange_named(exchange).check()
             services.instruments_of(exchange, symbols)
             row = services.foreground_collector(exchange, symbols, name)
         except (ImproperlyConfigured, services.Refused, CollectorError) as error:
