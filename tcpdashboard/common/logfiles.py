@@ -7,6 +7,7 @@ import fcntl
 import io
 import logging
 import os
+import sys
 import time
 from collections.abc import Iterator
 from logging.handlers import WatchedFileHandler
@@ -19,7 +20,8 @@ class SharedLogFile(WatchedFileHandler):
     """Write records to `path`; above `max_bytes` move it to `path.1`, that to `path.2` and so on.
 
     At most `keep_files` old files are kept, none longer than `keep_days`. Readable by the owner and
-    the group only. Unlike the standard library's handler it may be open in several processes.
+    the group only. Unlike the standard library's handler it may be open in several processes. What
+    cannot be written, on a full disk for instance, is lost: a log never stops the work it tells of.
     """
 
     def __init__(self, path: Path, *, max_bytes: int, keep_files: int, keep_days: float) -> None:
@@ -27,14 +29,46 @@ class SharedLogFile(WatchedFileHandler):
         self.max_bytes = max_bytes
         self.keep_files = keep_files
         self.keep_s = keep_days * SECONDS_PER_DAY
+        self.failure = ""
         self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         super().__init__(str(self.path), encoding="utf-8", delay=True)
         self._remove_expired()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self._is_full():
-            self._rotate()
-        super().emit(record)
+        known, self.failure = self.failure, ""
+        try:
+            if self._is_full():
+                self._rotate()
+            super().emit(record)
+        except OSError as error:
+            self._fail(error)
+        if self.failure and not known:
+            self._complain()
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            self._fail(error)
+        else:
+            super().handleError(record)
+
+    def close(self) -> None:
+        # What is still held back is lost.
+        with contextlib.suppress(OSError):
+            super().close()
+
+    def _fail(self, error: OSError) -> None:
+        self.failure = error.strerror or str(error)
+        # With what it holds back it would fail again, even on another file.
+        if self.stream is not None:
+            with contextlib.suppress(OSError):
+                self.stream.close()
+            self.stream = None  # type: ignore[assignment] # opened by the next line
+
+    def _complain(self) -> None:
+        """Say it once; again only when writing has succeeded in between."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(f"log lines are lost: {self.path}: {self.failure}\n")
 
     def _open(self) -> io.TextIOWrapper:
         return open(self.path, "a", encoding="utf-8", opener=lambda p, f: os.open(p, f, 0o640))

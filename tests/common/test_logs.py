@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -187,6 +188,51 @@ def test_a_file_rotated_by_another_process_is_followed(tmp_path):
 
     assert (tmp_path / "web.log.1").read_text() == "before rotation\n"
     assert (tmp_path / "web.log").read_text() == "rotates first\nafter rotation\n"
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A log file on a disk that has no room."""
+    (tmp_path / "web.log").symlink_to("/dev/full")
+    return SharedLogFile(tmp_path / "web.log", max_bytes=1000, keep_files=2, keep_days=1)
+
+
+def test_a_full_disk_is_said_once_and_stops_nobody(full_disk, capsys):
+    for _ in range(300):
+        write(full_disk, "x" * 100)
+    full_disk.close()
+    said = capsys.readouterr().err
+    assert said == f"log lines are lost: {full_disk.path}: No space left on device\n"
+
+
+def test_after_room_was_made_lines_are_written_and_the_next_loss_is_said_again(full_disk, capsys):
+    write(full_disk, "lost")
+    full_disk.path.unlink()
+    write(full_disk, "kept")
+    write(full_disk, "kept too")
+    full_disk.path.unlink()
+    full_disk.path.symlink_to("/dev/full")
+    write(full_disk, "lost again")
+    full_disk.close()
+    assert capsys.readouterr().err.count("No space left on device") == 2
+
+
+def test_a_folder_that_is_gone_is_said_once(tmp_path, capsys):
+    handler = SharedLogFile(tmp_path / "logs" / "web.log", max_bytes=9, keep_files=1, keep_days=1)
+    write(handler, "first line")
+    (tmp_path / "logs" / "web.log").unlink()
+    shutil.rmtree(tmp_path / "logs")
+    for _ in range(3):
+        write(handler, "lost")
+    handler.close()
+    assert capsys.readouterr().err.count("log lines are lost") == 1
+
+
+def test_a_mistake_in_a_logging_call_is_still_shown(tmp_path, capsys):
+    handler = SharedLogFile(tmp_path / "web.log", max_bytes=9, keep_files=1, keep_days=1)
+    handler.handle(logging.makeLogRecord({"msg": "%d", "args": ("no number",)}))
+    handler.close()
+    assert "Logging error" in capsys.readouterr().err
 
 
 @pytest.mark.slow
