@@ -28,10 +28,10 @@ FIGURES: Final = (
 Rule = Callable[[Candles, Candles], NDArray[np.bool_]]
 """Of two arrays of the same times, stored and incoming: where the incoming candle replaces."""
 
-# By source, for whole minutes: trades beat the exchange's candle, which beats an imported one;
-# a flat minute is only provisional. A minute with trades missing beats nothing but a flat one.
-_RANKS: Final = np.array([4, 3, 2, 0])
-_INCOMPLETE: Final = 1
+# By source: trades beat the exchange's candle, which beats an imported one; a flat minute is only
+# provisional. A minute with trades missing beats only another such, by the same order, and a flat.
+_WHOLE: Final = np.array([6, 5, 4, 0])
+_INCOMPLETE: Final = np.array([3, 2, 1, 0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,8 @@ def better_minutes(stored: Candles, incoming: Candles) -> NDArray[np.bool_]:
 
 
 def _ranks(minutes: Candles) -> NDArray[np.int64]:
-    ranks: NDArray[np.int64] = _RANKS[minutes["source"]]
-    return np.where(minutes["minutes"] > 0, ranks, np.minimum(ranks, _INCOMPLETE))
+    source = minutes["source"]
+    return np.where(minutes["minutes"] > 0, _WHOLE[source], _INCOMPLETE[source])
 
 
 def _next_revisions(stored: Candles, incoming: Candles) -> Candles:

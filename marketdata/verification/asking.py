@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 TRADE_PAGES: Final = 200
 """Of a minute with more trades than these pages hold the trades are not fetched again."""
 
+NEAR_MS: Final = 60 * MINUTE_MS
+
 
 @dataclass(slots=True)
 class Budget:
@@ -103,11 +105,16 @@ async def _trades(history: History, symbol: str, open_ms: int, last_id: int | No
 
 
 def _last_id(instrument: Instrument, open_ms: int) -> int | None:
-    """Return the id of the first stored trade after the minute, else the last one in it."""
-    trades = Trade.objects.filter(instrument=instrument).values_list("trade_id", flat=True)
-    end = from_ms(open_ms + MINUTE_MS)
-    after = trades.filter(executed_at__gte=end).order_by("executed_at", "trade_id").first()
-    if after is not None:
-        return after
-    before = trades.filter(executed_at__lt=end, executed_at__gte=from_ms(open_ms))
-    return before.order_by("executed_at", "trade_id").last()
+    """Return the id of the first trade stored after the minute, else of the last one in it.
+
+    One that is far away is of no use: every trade in between would be fetched too.
+    """
+    end_ms = open_ms + MINUTE_MS
+    around = Trade.objects.filter(
+        instrument=instrument,
+        executed_at__gte=from_ms(open_ms),
+        executed_at__lt=from_ms(end_ms + NEAR_MS),
+    )
+    ids = around.order_by("executed_at", "trade_id").values_list("trade_id", flat=True)
+    after = ids.filter(executed_at__gte=from_ms(end_ms)).first()
+    return ids.filter(executed_at__lt=from_ms(end_ms)).last() if after is None else after

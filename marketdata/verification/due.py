@@ -19,8 +19,9 @@ from marketdata.storage.bits import select_bits
 from marketdata.storage.candles import select_candles
 from marketdata.storage.counting import select_counts
 
-ATTEMPTS: Final = 3
-"""So often the trades of a minute that differs are fetched again."""
+_PAUSES: Final = (timedelta(minutes=2), timedelta(minutes=4))
+ATTEMPTS: Final = 1 + len(_PAUSES)
+"""So often the trades of a minute that differs are fetched again: at once and after each pause."""
 
 DAYS_AT_ONCE: Final = 2_000
 
@@ -93,9 +94,11 @@ def note_asked(due: DueDay, *, is_answered: bool) -> None:
 def due_conflicts(exchange: str, limit: int) -> list[CandleConflict]:
     """Return minutes that differ and whose trades are to be fetched again now.
 
-    At once, then after two minutes and after four.
+    At once, then two minutes later, then four.
     """
-    waits = Q(tried_at=None) | Q(tried_at__lt=Now() - timedelta(minutes=1) * F("attempts") * 2)
+    waits = Q(tried_at=None)
+    for attempts, pause in enumerate(_PAUSES, 1):
+        waits |= Q(attempts=attempts, tried_at__lt=Now() - pause)
     conflicts = CandleConflict.objects.filter(
         waits,
         instrument__exchange=exchange,

@@ -13,7 +13,7 @@ from django.db import connection
 
 from marketdata.collector.errors import CollectorError
 from marketdata.collector.ports import History
-from marketdata.domain.timeframe import MINUTE_MS
+from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 from marketdata.exchanges import collected_exchanges, open_history
 from marketdata.verification.asking import Budget, fetch_again, verify_day
 from marketdata.verification.due import due_conflicts, due_days
@@ -85,7 +85,8 @@ async def _verify(exchange: str, database: DatabaseThread, stop: threading.Event
 async def _young_ms(history: History) -> int:
     """Return the open time of the first minute that the socket may still confirm."""
     now_ms = await history.server_time_ms()
-    return now_ms - now_ms % MINUTE_MS - settings.VERIFY_AFTER_MINUTES * MINUTE_MS
+    minute_ms = Timeframe.M1.open_time(now_ms)
+    return minute_ms - int(settings.VERIFY_AFTER_MINUTES) * MINUTE_MS
 
 
 def _take_turn() -> bool:
