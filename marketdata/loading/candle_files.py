@@ -61,11 +61,12 @@ def parse_candles(text: str, timeframe: Timeframe = Timeframe.M1) -> LoadedCandl
     header, *lines = text.rstrip().splitlines() or [""]
     names = [name.strip() for name in header.removeprefix("\ufeff").split(",")]
     _check_header(names)
+    is_closed = _are_closed(names, lines)
+    if not is_closed.any():
+        raise InvalidFile(["line 2: there is no candle in the file"])
     candles = _empty(len(lines), timeframe)
     errors, line_numbers = _fill(candles, names, lines)
-    line_numbers = line_numbers[_are_closed(names, lines)[line_numbers - 2]]
-    if not len(line_numbers) and not errors:
-        raise InvalidFile(["line 2: there is no candle in the file"])
+    line_numbers = line_numbers[is_closed[line_numbers - 2]]
     candles = candles[line_numbers - 2]
     is_estimated = "quote_volume" not in names
     if is_estimated:
