@@ -110,6 +110,15 @@ async def subscribe(socket, *topics):
     return [await socket.receive() for _ in topics]
 
 
+@pytest.mark.parametrize("name", ["collectors", "gaps", "health"])
+async def test_a_topic_that_nobody_has_published_answers_with_an_empty_snapshot(
+    connect, redis, name
+):
+    redis.delete(key_of(name))
+    (answer,) = await subscribe(await connect(), name)
+    assert answer == {"topic": name, "epoch": "", "seq": 0, "type": "snapshot"}
+
+
 async def publish(publisher, topic, value, **options):
     return await sync_to_async(publisher.publish, thread_sensitive=False)(
         topic, {"value": value}, **options
