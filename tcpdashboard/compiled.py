@@ -20,5 +20,6 @@ def keep_compiled_code(base_dir: Path, var_dir: Path) -> Path:
         source = file.read_bytes()
         if any(mark in source for mark in _MARKS):
             digest.update(source)
-    folder = var_dir / "numba" / digest.hexdigest()
-    return Path(os.environ.setdefault("NUMBA_CACHE_DIR", str(folder)))
+    folder = os.environ.get("NUMBA_CACHE_DIR") or str(var_dir / "numba" / digest.hexdigest())
+    os.environ["NUMBA_CACHE_DIR"] = folder
+    return Path(folder)

@@ -46,14 +46,16 @@ def vwap(
     """Write the session's volume-weighted average of typical prices.
 
     State: seen, session, anchor, volume, volume times the differences from the anchor, which is the
-    session's first typical price.
+    first typical price of the session at which something was traded.
     """
     seen, session, anchor, traded, weighted = state[0], state[1], state[2], state[3], state[4]
     for index in range(len(closes)):
         typical = (highs[index] + lows[index] + closes[index]) / 3
         current = (open_times_ms[index] - _FIRST_MONDAY_MS) // (hours * _HOUR_MS)
         if seen == 0 or current != session:
-            session, anchor, traded, weighted = current, typical, 0.0, 0.0
+            session, traded, weighted = current, 0.0, 0.0
+        if traded == 0:
+            anchor = typical
         traded += volumes[index]
         weighted += volumes[index] * (typical - anchor)
         averages[index] = anchor + weighted / traded if traded > 0 else typical
