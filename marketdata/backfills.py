@@ -43,12 +43,15 @@ class InvalidBackfill(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BackfillRequest:
-    """What a person asks for. Times are UTC milliseconds; `end_ms` is not included."""
+    """What a person asks for. Times are UTC milliseconds; `end_ms` is not included.
+
+    Without an end everything until now.
+    """
 
     exchange: str
     symbol: str
     start_ms: int
-    end_ms: int
+    end_ms: int | None = None
     trades: bool = False
     order: Order = Order.NEWEST
 
@@ -83,15 +86,19 @@ def check_backfill(request: BackfillRequest) -> BackfillPlan:
         instrument = Instrument.objects.named(request.exchange, request.symbol)
     except Instrument.DoesNotExist as error:
         raise InvalidBackfill({"symbol": str(error)}) from error
+    # A simulated exchange may be ahead of the clock on the wall, or behind it.
+    wall_ms = time.time_ns() // 1_000_000
+    newest_ms = _newest_event_ms(request.exchange) or wall_ms
+    end_ms = newest_ms if request.end_ms is None else request.end_ms
     plan = BackfillPlan(
         exchange=instrument.exchange,
         symbol=instrument.symbol,
         start_ms=request.start_ms // MINUTE_MS * MINUTE_MS,
-        end_ms=request.end_ms // MINUTE_MS * MINUTE_MS,
+        end_ms=end_ms // MINUTE_MS * MINUTE_MS,
         trades=request.trades,
         order=request.order,
     )
-    if errors := _range_errors(plan, instrument):
+    if errors := _range_errors(plan, instrument, newest_ms, max(wall_ms, newest_ms)):
         raise InvalidBackfill(errors)
     _refuse_overlap(plan)
     return plan
@@ -104,11 +111,9 @@ def backfills_of(instrument: Instrument) -> list[Job]:
     return list(jobs.filter(parameters__exchange=instrument.exchange))
 
 
-def _range_errors(plan: BackfillPlan, instrument: Instrument) -> dict[str, str]:
-    # A simulated exchange may be ahead of the clock on the wall, or behind it.
-    wall_ms = time.time_ns() // 1_000_000
-    newest_ms = _newest_event_ms(plan.exchange) or wall_ms
-    now_ms = max(wall_ms, newest_ms)
+def _range_errors(
+    plan: BackfillPlan, instrument: Instrument, newest_ms: int, now_ms: int
+) -> dict[str, str]:
     if plan.end_ms <= plan.start_ms:
         return {"end": "expected a time at least one minute after start"}
     if plan.end_ms > now_ms:

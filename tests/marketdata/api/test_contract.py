@@ -20,6 +20,8 @@ def schema(reader):
 def test_the_schema_is_valid_and_lists_every_endpoint(schema):
     validate(schema)
     assert set(schema["paths"]) == {
+        "/api/v1/backfills/",
+        "/api/v1/backfills/{id}/",
         "/api/v1/candles/",
         "/api/v1/collectors/",
         "/api/v1/collectors/{name}/",
@@ -36,6 +38,7 @@ def test_the_schema_is_valid_and_lists_every_endpoint(schema):
         "/api/v1/jobs/{id}/pause/",
         "/api/v1/jobs/{id}/resume/",
         "/api/v1/integrity/",
+        "/api/v1/raw/",
         "/api/v1/trades/",
     }
 
