@@ -13,6 +13,7 @@ from django.urls import reverse
 from marketdata.domain.events import Hole, HoleCause
 from marketdata.models import (
     Candle,
+    CandleConflict,
     CandleRow,
     Collector,
     DataGap,
@@ -25,7 +26,7 @@ from tests.marketdata.storage.builders import DAY, batch, make_instrument, minut
 
 pytestmark = pytest.mark.django_db
 
-MODELS = [Instrument, Collector, DataGap, CandleRow, TradeRow, RevisionRow]
+MODELS = [Instrument, Collector, DataGap, CandleConflict, CandleRow, TradeRow, RevisionRow]
 
 
 @pytest.fixture
