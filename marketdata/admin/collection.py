@@ -2,36 +2,62 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from marketdata import services
 from marketdata.admin.actions import each
 from marketdata.admin.reading import ReadOnlyAdmin
-from marketdata.models import Collector, DataGap
+from marketdata.models import Collector, CollectorRestart, DataGap
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Collector]
+    _TabularInline = admin.TabularInline[CollectorRestart, Collector]
 else:
     _ModelAdmin = admin.ModelAdmin
+    _TabularInline = admin.TabularInline
+
+
+class RestartInline(_TabularInline):
+    model = CollectorRestart
+    fields = ("at", "reason", "holder", "down_since", "live_at", "down_s", "error")
+    readonly_fields = fields
+    extra = 0
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CollectorRestart]:
+        # Those of a week: the page shows every row.
+        return super().get_queryset(request).filter(at__gt=Now() - timedelta(days=7))
 
 
 @admin.register(Collector)
 class CollectorAdmin(_ModelAdmin):
+    inlines = (RestartInline,)
     list_display = (
         "name",
         "exchange",
         "desired",
         "state",
+        "health",
         "heartbeat_at",
         "exchange_time",
         "last_error_at",
         "last_error",
     )
-    list_filter = ("exchange", "desired", "state")
+    list_filter = ("exchange", "desired", "state", "health")
     actions = ("start", "stop", "restart")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from marketdata.models import Collector, Instrument
+from marketdata.models import Collector, CollectorRestart, Instrument
 from marketdata.serializers.fields import Floats, Integers, PlainDecimalField
 
 
@@ -82,6 +83,17 @@ class InstrumentSerializer(serializers.ModelSerializer[Instrument]):
         read_only_fields = fields
 
 
+class RestartSerializer(serializers.ModelSerializer[CollectorRestart]):
+    down_s = serializers.FloatField(
+        allow_null=True, read_only=True, help_text="Seconds without collection; null: unknown yet."
+    )
+
+    class Meta:
+        model = CollectorRestart
+        fields = ("at", "reason", "error", "holder", "down_since", "live_at", "down_s")
+        read_only_fields = fields
+
+
 class CollectorSerializer(serializers.ModelSerializer[Collector]):
     symbols = serializers.SerializerMethodField()
 
@@ -92,6 +104,7 @@ class CollectorSerializer(serializers.ModelSerializer[Collector]):
             "exchange",
             "desired",
             "state",
+            "health",
             "symbols",
             "started_at",
             "heartbeat_at",
@@ -104,3 +117,22 @@ class CollectorSerializer(serializers.ModelSerializer[Collector]):
 
     def get_symbols(self, collector: Collector) -> list[str]:
         return [row.symbol for row in collector.instruments.all() if row.is_enabled]
+
+
+class CollectorDetailSerializer(CollectorSerializer):
+    """One collector, with the state of each channel and its newest restarts."""
+
+    channels = serializers.JSONField(
+        read_only=True,
+        help_text="By symbol: event_ms, the exchange's time of its newest event, and channels by "
+        "name: state (connecting, live, silent, stale, repairing or failed), feed, age_s.",
+    )
+    restarts = serializers.SerializerMethodField(help_text="The newest 20.")
+
+    class Meta(CollectorSerializer.Meta):
+        fields = (*CollectorSerializer.Meta.fields, "channels", "restarts")
+        read_only_fields = fields
+
+    @extend_schema_field(RestartSerializer(many=True))
+    def get_restarts(self, collector: Collector) -> Any:
+        return RestartSerializer(collector.restarts.all()[:20], many=True).data

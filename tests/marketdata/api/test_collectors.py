@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from marketdata.models import Collector
+from marketdata.models import Collector, CollectorRestart
 from tests.marketdata.api.conftest import make_instrument
 
 URL = "/api/v1/collectors/"
@@ -25,7 +27,35 @@ def test_everybody_sees_how_the_collectors_are(reader, collector):
     assert shown["state"] == "stopped"
     assert shown["symbols"] == ["BTC-USDT"]
     assert shown["counters"] == {"trades": 3}
-    assert reader.get(f"{URL}okx-sim/").json() == shown
+    assert reader.get(f"{URL}okx-sim/").json().items() >= shown.items()
+
+
+def test_one_collector_shows_its_channels_and_why_it_was_started_again(reader, collector):
+    channels = {
+        "BTC-USDT": {
+            "event_ms": 1_700_000_000_000,
+            "channels": {"trades-all": {"state": "live", "feed": "business", "age_s": 0.4}},
+        }
+    }
+    Collector.objects.update(channels=channels, health="live")
+    CollectorRestart.objects.create(
+        collector=collector,
+        fencing_token=2,
+        reason="crash",
+        error="ValueError: boom",
+        holder="box:1:ab",
+        down_since=datetime(2026, 1, 5, 12, 0, tzinfo=UTC),
+        live_at=datetime(2026, 1, 5, 12, 0, 7, tzinfo=UTC),
+    )
+    shown = reader.get(f"{URL}okx-sim/").json()
+    assert (shown["health"], shown["channels"]) == ("live", channels)
+    [restart] = shown["restarts"]
+    assert (restart["reason"], restart["error"], restart["down_s"]) == (
+        "crash",
+        "ValueError: boom",
+        7.0,
+    )
+    assert restart["holder"] == "box:1:ab"
 
 
 def test_nobody_sees_the_lease(staff, collector):
