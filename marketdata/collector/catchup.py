@@ -86,15 +86,19 @@ class CatchUp:
         self._verifying[task] = lane
         task.add_done_callback(self._verifying.pop)
 
-    async def fetch_newest(self, lane: Lane) -> None:
-        """Hand in the exchange's newest trades; what is missing before them becomes a hole."""
+    async def fetch_newest(self, lane: Lane) -> bool:
+        """Hand in the exchange's newest trades; what is missing before them becomes a hole.
+
+        Returns False when the exchange did not answer.
+        """
         try:
             trades = await self._history.trades_before(lane.symbol, None)
         except CollectorError as error:
             self._complaints.last_error = f"newest trades of {lane.symbol}: {error}"
             log.warning("newest trades unavailable", symbol=lane.symbol, error=str(error))
-        else:
-            self._pipeline.page(lane, trades)
+            return False
+        self._pipeline.page(lane, trades)
+        return True
 
     def look(self) -> None:
         """Give up the holes whose time is over. Call now and then."""
@@ -123,17 +127,30 @@ class CatchUp:
         self._repairs = [repair for repair in self._repairs if id(repair) not in ended]
 
     async def _verify(self, lane: Lane) -> None:
-        """Ask for the newest trades until the minute is settled, or the caches had their chance."""
+        """Ask for the newest trades until the minute is settled, or the caches had their chance.
+
+        While the exchange does not answer the minute stays doubted, and becomes an incomplete one
+        when its time is over: what it lacks is found by the ids, or its candle fetched later.
+        """
         log.info("volume differs from the exchange's", symbol=lane.symbol)
         backoff = Backoff(self._settings.backoff_base_s, VERIFY_CAP_S)
-        try:
-            for _ in range(VERIFY_ATTEMPTS):
-                await self.fetch_newest(lane)
-                if self._pipeline.settle(lane):
-                    return
-                await asyncio.sleep(backoff.next_delay_s())
-        finally:
-            lane.doubted = None
+        answers = 0
+        while answers < VERIFY_ATTEMPTS:
+            answers += await self.fetch_newest(lane)
+            if self._pipeline.settle(lane):
+                return
+            if not answers and self._is_overdue(lane):
+                log.warning("minute closed incomplete", symbol=lane.symbol)
+                self._pipeline.close_doubted(lane)
+                return
+            await asyncio.sleep(backoff.next_delay_s())
+        lane.doubted = None
+
+    def _is_overdue(self, lane: Lane) -> bool:
+        """Whether the doubted minute ended so long ago that it must be handed on."""
+        assert lane.doubted is not None
+        ended_ms = lane.doubted[0] + MINUTE_MS
+        return self._pipeline.clock.now_ms >= ended_ms + self._settings.give_up_exchange_ms
 
     async def _run(self, repair: Repair) -> None:
         try:
@@ -155,6 +172,8 @@ class CatchUp:
         # Where the ids are known they say where to end: times are out of order by milliseconds.
         start_ms = hole.after_ms if hole.first_id is None else 0
         complete = await self._page_back(repair, hole.first_id, start_ms)
+        if complete and not repair.lane.spec.has_id_rule:
+            self._pipeline.emit(repair.lane, repair.lane.stream.pass_over(hole))
         if not complete or hole in repair.lane.stream.holes:
             self._give_up(repair)
             await self._candles(repair, Timeframe.M1.open_time(hole.before_ms) + MINUTE_MS)
@@ -217,9 +236,17 @@ class CatchUp:
 
     def _give_up(self, repair: Repair) -> None:
         """Let the stream go on, unless the hole was filled or given up before."""
-        if repair.hole in repair.lane.stream.holes:
+        stream = repair.lane.stream
+        if repair.hole in stream.holes:
             log.warning("hole given up", symbol=repair.lane.symbol, **_named(repair.hole))
+            forgotten = stream.forgotten
             self._pipeline.give_up(repair.lane, repair.hole)
+            if stream.forgotten > forgotten:
+                log.error(
+                    "too many holes given up: the oldest can only be filled in the store",
+                    symbol=repair.lane.symbol,
+                    forgotten=stream.forgotten,
+                )
 
 
 def _is_large(hole: Hole, max_trades: int) -> bool:

@@ -61,11 +61,7 @@ class Pipeline:
             today = await self.writer.call(self._sink.today, spec.symbol, now_ms)
             stream = InstrumentStream(spec, resume, now_ms)
             lane = Lane(spec, stream, FormingCandles(spec, today), since_ms=now_ms)
-            lane.closed_through_ms = (
-                Timeframe.M1.open_time(now_ms) - MINUTE_MS
-                if resume.last_closed_open_ms is None
-                else resume.last_closed_open_ms
-            )
+            lane.closed_through_ms = resume.first_wanted_ms(now_ms) - MINUTE_MS
             self.lanes[spec.symbol] = lane
             self._left.discard(spec.symbol)
 
@@ -154,7 +150,7 @@ class Pipeline:
     def page(self, lane: Lane, trades: Trades) -> None:
         """Take the exchange's newest trades, fetched because the socket brought none yet."""
         self._flush(lane)
-        self._live(lane, self._believable(lane, trades))
+        self._receive(lane, lane.stream.page, self._believable(lane, trades))
 
     def repaired(
         self, lane: Lane, trades: Trades, hole: Hole, *, reached_start: bool = False
@@ -165,6 +161,14 @@ class Pipeline:
     def give_up(self, lane: Lane, hole: Hole) -> None:
         """Go on without the trades of a hole."""
         self.emit(lane, lane.stream.give_up(hole, self.clock.now_ms))
+
+    def close_doubted(self, lane: Lane) -> None:
+        """Close the doubted minute as an incomplete one: it is repaired later."""
+        if lane.doubted is not None:
+            open_time_ms, _ = lane.doubted
+            self.emit(lane, lane.stream.close_doubted(open_time_ms, self.clock.now_ms))
+            lane.closed_through_ms = max(lane.closed_through_ms, open_time_ms)
+            lane.doubted = None
 
     def settle(self, lane: Lane) -> bool:
         """Close the minute the exchange confirmed, if nothing is missing of it.
@@ -189,7 +193,7 @@ class Pipeline:
             lane.closed_through_ms = int(emission.minutes["open_time_ms"][-1])
             lane.minutes_closed += len(emission.minutes)
             lane.minutes_waiting += len(emission.minutes)
-        if not is_empty(emission):
+        if not emission.is_empty:
             confirmed = lane.take_confirmed()
             self.writer.put(InstrumentBatch(lane.symbol, emission, self.clock.now_ms, confirmed))
         for hole in emission.opened:
@@ -243,13 +247,13 @@ class Pipeline:
         lane.reached_ms = max(lane.reached_ms, newest_ms)
         lane.minute_end_ms = Timeframe.M1.open_time(lane.reached_ms) + MINUTE_MS
         lane.activity.trades += len(trades)
-        self._live(lane, trades)
+        self._receive(lane, lane.stream.live, trades)
 
-    def _live(self, lane: Lane, trades: Trades) -> None:
+    def _receive(self, lane: Lane, take: Callable[[Trades], Emission], trades: Trades) -> None:
         """Hand trades to the stream; room for those behind a hole is made by giving it up."""
         while True:
             try:
-                self.emit(lane, lane.stream.live(trades))
+                self.emit(lane, take(trades))
                 return
             except BufferFull as full:
                 self._complaints.add("buffer full", full, symbol=lane.symbol)
@@ -292,16 +296,3 @@ class Pipeline:
                 self._publisher.closed(item.symbol, emission.minutes, item.exchange_ms)
             if emission.rebuild:
                 self._reload.add(item.symbol)
-
-
-def is_empty(emission: Emission) -> bool:
-    """Whether there is nothing to store."""
-    return not (
-        len(emission.trades)
-        or len(emission.minutes)
-        or emission.openings
-        or emission.rebuild
-        or emission.opened
-        or emission.repaired
-        or emission.given_up
-    )

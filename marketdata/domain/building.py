@@ -32,6 +32,7 @@ class MinuteBuilder:
         self._not_before_ms = 0
         self._is_before_start = False
         self._last_minute_ms = 0
+        self._doubted_ms: int | None = None
 
     @property
     def forming(self) -> PartMinute | None:
@@ -101,7 +102,12 @@ class MinuteBuilder:
 
     def whole(self, open_time_ms: int) -> int:
         """Return 1 for a minute of which every trade was seen, otherwise 0."""
-        return 0 if self._voids.touch(open_time_ms) else 1
+        is_doubted = open_time_ms == self._doubted_ms
+        return 0 if is_doubted or self._voids.touch(open_time_ms) else 1
+
+    def doubt(self, open_time_ms: int) -> None:
+        """Take a minute that is not closed for one with trades missing."""
+        self._doubted_ms = open_time_ms
 
     def base_volume(self, open_time_ms: int) -> float:
         """Return the volume seen so far in a minute that is not closed."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from marketdata.domain.records import Candles, Opening, Trades, empty_candles, empty_trades
+from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 
 
 class HoleCause(StrEnum):
@@ -51,6 +52,12 @@ class Resume:
     open_trades: Trades = field(default_factory=empty_trades)
     given_up: tuple[Hole, ...] = ()
 
+    def first_wanted_ms(self, connected_at_ms: int) -> int:
+        """Return the first minute to build: after the last stored one, or that of connecting."""
+        if self.last_closed_open_ms is not None:
+            return self.last_closed_open_ms + MINUTE_MS
+        return Timeframe.M1.open_time(connected_at_ms)
+
 
 @dataclass(frozen=True, slots=True)
 class Emission:
@@ -70,3 +77,16 @@ class Emission:
     opened: tuple[Hole, ...] = ()
     repaired: tuple[Hole, ...] = ()
     given_up: tuple[Hole, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in any part."""
+        return not (
+            len(self.trades)
+            or len(self.minutes)
+            or self.openings
+            or self.rebuild
+            or self.opened
+            or self.repaired
+            or self.given_up
+        )

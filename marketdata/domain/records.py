@@ -83,13 +83,15 @@ class InstrumentSpec:
     """What the arithmetic must know of an instrument.
 
     `contract_value` is the base currency in one unit of size: 1 for spot, ctVal x ctMult for a
-    linear swap.
+    linear swap. `has_id_rule` says that trade ids follow each other, so that a missing one is a
+    missing trade.
     """
 
     symbol: str
     tick_size: Decimal
     lot_size: Decimal
     contract_value: Decimal = Decimal(1)
+    has_id_rule: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,14 @@ import numpy as np
 
 from marketdata.domain.building import MinuteBuilder
 from marketdata.domain.events import Emission, Hole, HoleCause, Resume
-from marketdata.domain.minutes import PartMinute, sum_minutes
+from marketdata.domain.holes import OpenHoles, hole_of, overlap
 from marketdata.domain.outbox import NOTHING, Outbox
+from marketdata.domain.proof import Proof
 from marketdata.domain.records import InstrumentSpec, Trades
 from marketdata.domain.sequence import Missing, Sequence
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
-from marketdata.domain.voids import Void, Voids
+from marketdata.domain.voids import Void, Voids, harmless
+from marketdata.domain.waiting import newest_minute
 
 CLOSE_AFTER_MS: Final = 5_000
 """A minute without a later trade closes this long after its end, in exchange time."""
@@ -49,19 +51,17 @@ class InstrumentStream:
         self._sequence = Sequence(next_id, resume.last_trade_ms, buffer_limit)
         self._voids = Voids()
         self._builder = MinuteBuilder(spec, self._voids)
-        self._start_ms = _first_wanted_ms(resume, connected_at_ms)
+        self._start_ms = resume.first_wanted_ms(connected_at_ms)
         if next_id is not None:
             self._take_up(resume)
-        self._holes: list[Hole] = []
-        self._cause = HoleCause.START
-        self._is_connected = True
-        self._is_proven = False
+        self._open = OpenHoles()
+        self._proof = Proof()
         self._advance(connected_at_ms)
 
     @property
     def holes(self) -> tuple[Hole, ...]:
         """The open holes, the oldest first, each with the bounds it was opened with."""
-        return tuple(self._holes)
+        return tuple(self._open.holes)
 
     @property
     def last_trade_id(self) -> int | None:
@@ -70,11 +70,16 @@ class InstrumentStream:
 
     @property
     def is_proven(self) -> bool:
-        """Whether a trade since the last connecting showed that none was missed before it.
+        """Whether it is known since the last connecting that no trade was missed before it.
 
-        Until then no minute closes by time: fetch the newest page and hand it to `live`.
+        Until then no minute closes by time: fetch the newest page and hand it to `page`.
         """
-        return self._is_proven
+        return self._proof.is_proven
+
+    @property
+    def forgotten(self) -> int:
+        """How many stretches of ids were given up that their trades cannot fill any more."""
+        return self._voids.forgotten
 
     @property
     def forming(self) -> np.void | None:
@@ -84,30 +89,33 @@ class InstrumentStream:
         """
         part = self._builder.forming
         if self._sequence.waiting:
-            part = self._with_waiting(part)
+            part = newest_minute(part, self._sequence.waiting, self._spec)
             return None if part is None else part.record(minutes=0)
         return None if part is None else part.record(minutes=self._builder.whole(part.open_time_ms))
 
     def live(self, trades: Trades) -> Emission:
         """Take trades as the socket delivered them: repeated, old, out of order, aggregated.
 
-        A page of REST is welcome too. Raises BufferFull, with nothing changed, when too many would
-        wait behind holes: give up the oldest hole, then hand in the same trades again.
+        Raises BufferFull, with nothing changed, when too many would wait behind holes: give up the
+        oldest hole, then hand in the same trades again.
         """
         if not len(trades):
             return NOTHING
-        out = Outbox()
-        if self._sequence.continues(trades):
-            self._advance(int(trades["time_ms"].max()))
-            self._sequence.passed(trades)
-            self._builder.consume(trades, out)
-        else:
-            self._sequence.add(trades, is_bounded=True)
-            self._advance(int(trades["time_ms"].max()))
-            self._patch(trades, out)
-            self._settle(out)
-        self._prove(int(trades["trade_id"].max()))
-        return out.emission()
+        emission = self._take(trades)
+        self._proof.pushed(int(trades["trade_id"].max()), self._sequence.last_id)
+        return emission
+
+    def page(self, trades: Trades) -> Emission:
+        """Take the newest page of REST, which several caches serve: it may be an old one.
+
+        One page proves nothing, though it ends with the last trade that is known: a second one
+        does, asked for some time later, that ends with the same trade. Raises like `live`.
+        """
+        if not len(trades):
+            return NOTHING
+        emission = self._take(trades)
+        self._proof.paged(int(trades["trade_id"].max()), self._sequence.last_id)
+        return emission
 
     def repaired(self, trades: Trades, hole: Hole, *, reached_start: bool = False) -> Emission:
         """Take trades that were fetched for `hole`: all of it, a part, or more than that.
@@ -126,15 +134,22 @@ class InstrumentStream:
 
         Minutes that lack trades have `minutes` 0; those in which nothing is known are left out.
         """
-        if hole not in self._holes:
+        if hole not in self._open.holes:
             return NOTHING
         out = Outbox()
         self._advance(now_ms)
         for missing in self._sequence.missing():
-            if _overlap(hole, missing):
+            if overlap(hole, missing):
                 self._give_up(hole, missing)
-        self._holes.remove(hole)
+        self._open.holes.remove(hole)
         out.given_up.append(hole)
+        self._settle(out)
+        return out.emission()
+
+    def pass_over(self, hole: Hole) -> Emission:
+        """Go on as if `hole` were whole: the exchange, asked for all of it, has no other trades."""
+        out = Outbox()
+        self._pass_over(hole)
         self._settle(out)
         return out.emission()
 
@@ -142,15 +157,13 @@ class InstrumentStream:
         """Close what ended 5 s before `exchange_ms`, if no trade of it can have been missed."""
         self._advance(exchange_ms)
         builder = self._builder
-        is_sure = self._is_proven and not self._sequence.waiting
+        is_sure = self._proof.is_proven and not self._sequence.waiting
         if not is_sure or builder.closed_through_ms is None:
             return NOTHING
         end_ms = Timeframe.M1.open_time(exchange_ms - self._close_after_ms)
         if end_ms <= builder.closed_through_ms + MINUTE_MS:
             return NOTHING
-        out = Outbox()
-        builder.close_before(end_ms, out)
-        return out.emission()
+        return self._closed_through(end_ms - MINUTE_MS)
 
     def confirm(self, open_time_ms: int, base_volume: float, now_ms: int) -> Emission:
         """Close a minute that the exchange calls closed, if its volume equals ours.
@@ -158,31 +171,32 @@ class InstrumentStream:
         Otherwise trades are still on their way, and the minute waits for them or for the 5 s.
         `base_volume` is in base currency, for swaps too.
         """
-        self._advance(now_ms)
-        builder = self._builder
-        is_next = builder.closed_through_ms == open_time_ms - MINUTE_MS
-        if (
-            self._sequence.waiting
-            or not is_next
-            or builder.base_volume(open_time_ms) != base_volume
-        ):
+        is_equal = self._builder.base_volume(open_time_ms) == base_volume
+        if not self._is_next(open_time_ms, now_ms) or not is_equal:
             return NOTHING
-        out = Outbox()
-        builder.close_before(open_time_ms + MINUTE_MS, out)
-        return out.emission()
+        return self._closed_through(open_time_ms)
+
+    def close_doubted(self, open_time_ms: int, now_ms: int) -> Emission:
+        """Close the minute that is next as one with trades missing, and leave out an empty one.
+
+        The exchange counts other trades in it, and nobody can be asked for them.
+        """
+        if not self._is_next(open_time_ms, now_ms):
+            return NOTHING
+        self._builder.doubt(open_time_ms)
+        return self._closed_through(open_time_ms)
 
     def disconnected(self) -> None:
         """Note that trades may be missed from now on."""
-        self._is_connected, self._is_proven = False, False
-        self._cause = HoleCause.OUTAGE
+        self._proof.disconnected()
 
     def connected(self, exchange_ms: int) -> None:
         """Note that trades come in again.
 
         The first of them shows whether any was missed. Where the exchange does not push its last
-        trade at once, fetch it and hand it to `live`, or a quiet minute cannot close.
+        trade at once, fetch it and hand it to `page`, or a quiet minute cannot close.
         """
-        self._is_connected = True
+        self._proof.connected()
         self._advance(exchange_ms)
 
     def _take_up(self, resume: Resume) -> None:
@@ -197,14 +211,32 @@ class InstrumentStream:
         if builder.closed_through_ms is None and resume.last_trade_ms is not None:
             builder.closed_through_ms = Timeframe.M1.open_time(resume.last_trade_ms)
 
+    def _is_next(self, open_time_ms: int, now_ms: int) -> bool:
+        """Return whether a minute is the next to close and nothing waits before it."""
+        self._advance(now_ms)
+        is_next = self._builder.closed_through_ms == open_time_ms - MINUTE_MS
+        return is_next and not self._sequence.waiting
+
+    def _closed_through(self, open_time_ms: int) -> Emission:
+        out = Outbox()
+        self._builder.close_before(open_time_ms + MINUTE_MS, out)
+        return out.emission()
+
     def _advance(self, exchange_ms: int) -> None:
         self._builder.now_ms = max(self._builder.now_ms, exchange_ms)
 
-    def _prove(self, newest_id: int) -> None:
-        last_id = self._sequence.last_id
-        if self._is_connected and last_id is not None and newest_id >= last_id:
-            self._is_proven = True
-            self._cause = HoleCause.LOSS
+    def _take(self, trades: Trades) -> Emission:
+        out = Outbox()
+        if self._sequence.continues(trades):
+            self._advance(int(trades["time_ms"].max()))
+            self._sequence.passed(trades)
+            self._builder.consume(trades, out)
+        else:
+            self._sequence.add(trades, is_bounded=True)
+            self._advance(int(trades["time_ms"].max()))
+            self._patch(trades, out)
+            self._settle(out)
+        return out.emission()
 
     def _patch(self, trades: Trades, out: Outbox) -> None:
         """Take those of `trades` that had been given up, unless they wait behind a hole."""
@@ -220,17 +252,13 @@ class InstrumentStream:
         """Take what is next and name what is missing now."""
         if self._sequence.next_id is None and self._sequence.waiting:
             self._find_start(reached_start=reached_start)
+        if not self._spec.has_id_rule and self._proof.cause is HoleCause.LOSS:
+            self._pass_over(None)
         for run in self._sequence.take():
             if run.parts:
                 self._builder.consume(run.rows, out)
         missing = self._sequence.missing()
-        for hole in tuple(self._holes):
-            if not any(_overlap(hole, one) for one in missing):
-                self._holes.remove(hole)
-                out.repaired.append(hole)
-        for one in missing:
-            if not any(_overlap(hole, one) for hole in self._holes):
-                self._open_hole(one, out)
+        self._open.follow(missing, self._start_ms, self._proof.cause, out)
 
     def _find_start(self, *, reached_start: bool) -> None:
         """Begin at the first wanted trade, once a trade before it is known, or that none is."""
@@ -247,13 +275,6 @@ class InstrumentStream:
             self._sequence.begin(run.first_id, None)
             self._builder.begin(Timeframe.M1.open_time(run.first_ms) - MINUTE_MS, None)
 
-    def _open_hole(self, missing: Missing, out: Outbox) -> None:
-        after_ms = self._start_ms if missing.after_ms is None else missing.after_ms
-        hole = Hole(missing.first_id, missing.last_id, after_ms, missing.before_ms, self._cause)
-        self._holes.append(hole)
-        self._holes.sort(key=lambda one: one.last_id)
-        out.opened.append(hole)
-
     def _give_up(self, hole: Hole, missing: Missing) -> None:
         after_ms = hole.after_ms if missing.after_ms is None else missing.after_ms
         void = Void(hole, missing.first_id or 0, missing.last_id, after_ms, missing.before_ms)
@@ -264,25 +285,10 @@ class InstrumentStream:
         else:
             self._sequence.give_up(missing)
 
-    def _with_waiting(self, part: PartMinute | None) -> PartMinute | None:
-        """Return the newest minute, trades that wait behind holes included."""
-        known = [run.rows for run in self._sequence.waiting if run.parts]
-        if not known:
-            return part
-        newest_ms = Timeframe.M1.open_time(max(int(rows["time_ms"].max()) for rows in known))
-        inside = np.concatenate([rows[rows["time_ms"] >= newest_ms] for rows in known])
-        waiting = sum_minutes(inside, self._spec).part(0)
-        if part is not None and part.open_time_ms >= newest_ms:
-            return part.joined(waiting) if part.open_time_ms == newest_ms else part
-        return waiting
-
-
-def _first_wanted_ms(resume: Resume, connected_at_ms: int) -> int:
-    if resume.last_closed_open_ms is not None:
-        return resume.last_closed_open_ms + MINUTE_MS
-    return Timeframe.M1.open_time(connected_at_ms)
-
-
-def _overlap(hole: Hole, missing: Missing) -> bool:
-    hole_first, first = hole.first_id or 0, missing.first_id or 0
-    return hole_first <= missing.last_id and first <= hole.last_id
+    def _pass_over(self, hole: Hole | None) -> None:
+        """Go on without what is missing of `hole`, or of no hole that is open."""
+        for missing in self._sequence.missing():
+            is_wanted = not self._open.covers(missing) if hole is None else overlap(hole, missing)
+            if is_wanted and missing.first_id is not None:
+                self._voids.add(harmless(hole_of(missing, self._start_ms, self._proof.cause)))
+                self._sequence.give_up(missing)

@@ -16,6 +16,7 @@ _MOST: Final = 100
 
 Two stretches cannot be joined into one: trades between them, which are known, would be taken again.
 """
+_NEVER_MS: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,12 @@ class Void:
 class Voids:
     """The newest stretches of ids that were given up, ascending.
 
-    Of those before them only the times are known, as one span: their minutes stay incomplete, and
-    their holes are never called whole.
+    Of those before them, `forgotten` in number, only the times are known, as one span: their
+    minutes stay incomplete, and their holes are never called whole.
     """
 
     def __init__(self) -> None:
+        self.forgotten = 0
         self._voids: list[Void] = []
         self._forgotten: Void | None = None
 
@@ -48,6 +50,7 @@ class Voids:
         voids = sorted([*self._voids, void], key=lambda one: one.first_id)
         for oldest in voids[:-_MOST]:
             self._forgotten = _joined(self._forgotten, oldest)
+            self.forgotten += 1
         self._voids = voids[-_MOST:]
 
     def touch(self, open_time_ms: int) -> bool:
@@ -85,6 +88,11 @@ class Voids:
                 )
                 return True
         return False
+
+
+def harmless(hole: Hole) -> Void:
+    """Return all of `hole` as a void that takes late trades but leaves every minute whole."""
+    return Void(hole, hole.first_id or 0, hole.last_id, _NEVER_MS, -1)
 
 
 def _joined(one: Void | None, other: Void) -> Void:

@@ -85,4 +85,5 @@ class Instrument(models.Model):
             tick_size=Decimal(self.tick_size).normalize(),
             lot_size=Decimal(self.lot_size).normalize(),
             contract_value=Decimal(self.contract_value).normalize(),
+            has_id_rule=self.id_rule_suspended_at is None,
         )

@@ -342,3 +342,96 @@ async def test_a_quiet_minute_closes_flat_only_once_its_own_channels_have_passed
         0: Source.TRADES,
         1: Source.FLAT,
     }
+
+
+def confirmed(minute: int, volume: float) -> CandlePush:
+    """The exchange's closed candle of a minute, counted from the start."""
+    return CandlePush(
+        symbol="BTC-USDT",
+        open_time_ms=START_MS + minute * MINUTE_MS,
+        open=100.0,
+        high=106.0,
+        low=100.0,
+        close=100.0,
+        volume=volume,
+        quote_volume=volume * 100,
+        confirmed=True,
+    )
+
+
+async def test_a_doubted_minute_is_never_called_whole_while_the_exchange_does_not_answer():
+    archive = Archive()
+    async with working(archive, give_up_exchange_ms=20_000) as work:
+        work.pipeline.connected(["BTC-USDT"], START_MS)
+        work.trades(*range(1, 6))
+        await work.settled()
+        archive.is_away = True
+        work.pipeline.candle(confirmed(0, 6.0))
+        asked = archive.pages
+        await becomes(lambda: archive.pages > asked + 10)
+        work.pipeline.tick()
+        assert 0 not in work.candles, "it waits for the exchange"
+        work.pipeline.clock.advance(START_MS + MINUTE_MS + 20_000)
+        await becomes(lambda: 0 in work.candles)
+
+    assert work.candles[0]["minutes"] == 0
+    assert work.candles[0]["trade_count"] == 5
+
+
+async def test_a_doubted_minute_waits_until_the_exchange_answers():
+    archive = Archive()
+    async with working(archive) as work:
+        work.pipeline.connected(["BTC-USDT"], START_MS)
+        work.trades(*range(1, 6))
+        await work.settled()
+        archive.is_away = True
+        work.pipeline.candle(confirmed(0, 6.0))
+        asked = archive.pages
+        await becomes(lambda: archive.pages > asked + 10)
+        archive.is_away, archive.last = False, 6
+        await becomes(lambda: 0 in work.candles)
+
+    assert work.candles[0]["minutes"] == 1
+    assert work.candles[0]["trade_count"] == 6
+
+
+async def test_while_the_id_rule_is_suspended_a_missing_id_is_no_hole():
+    spec = replace(SPEC, has_id_rule=False)
+    async with working() as work:
+        await work.pipeline.resume([spec], START_MS)
+        work.trades(*range(1, 6))
+        await work.settled()
+        work.trades(8, 9, 14)
+        work.trades(7)
+        assert not work.lane.stream.holes
+        await work.settled()
+
+    assert work.stored == [1, 2, 3, 4, 5, 7, 8, 9, 14]
+    assert not work.sink.books["BTC-USDT"].given_up
+    assert work.candles[0]["minutes"] == 1
+
+
+async def test_after_an_outage_with_the_rule_suspended_everything_the_exchange_has_is_fetched(
+    monkeypatch,
+):
+    monkeypatch.setattr("marketdata.collector.paging.PAUSES_S", (0.001, 0.002))
+    archive = Archive()
+    serve = archive.trades_before
+
+    async def without_17_and_18(symbol: str, before_id: int | None) -> Trades:
+        page = await serve(symbol, before_id)
+        return page[~np.isin(page["trade_id"], (17, 18))]
+
+    monkeypatch.setattr(archive, "trades_before", without_17_and_18)
+    async with working(archive) as work:
+        await work.pipeline.resume([replace(SPEC, has_id_rule=False)], START_MS)
+        work.trades(*range(1, 8))
+        await work.settled()
+        work.pipeline.disconnected(["BTC-USDT"])
+        work.pipeline.connected(["BTC-USDT"], START_MS + 4 * MINUTE_MS)
+        work.trades(25, 26)
+        await work.settled()
+
+    assert work.stored == [number for number in range(1, 27) if number not in (17, 18)]
+    assert not work.sink.books["BTC-USDT"].given_up
+    assert [work.candles[minute]["minutes"] for minute in range(4)] == [1, 1, 1, 1]

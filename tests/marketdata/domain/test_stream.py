@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -665,3 +667,89 @@ def test_no_trades_change_nothing():
 
     assert ids(stream.live(nothing)) == []
     assert stream.last_trade_id == 10
+
+
+def reconnected_at(last_id: int, time: str) -> InstrumentStream:
+    stream = live_at(last_id, time)
+    stream.disconnected()
+    stream.connected(at(time) + 600_000)
+    return stream
+
+
+def test_one_page_of_rest_that_ends_with_our_last_trade_proves_nothing():
+    stream = reconnected_at(10, "10:00:59")
+    page = trades((9, "10:00:58", 100.0, 1.0), (10, "10:00:59", 100.0, 1.0))
+
+    stream.page(page)
+    assert not stream.is_proven
+    assert closed(stream.tick(at("10:05:00"))) == []
+
+    stream.page(page)
+    assert stream.is_proven
+    assert len(closed(stream.tick(at("10:05:00")))) == 3
+
+
+def test_a_page_with_a_new_trade_waits_for_a_second_one_that_ends_with_it_too():
+    stream = reconnected_at(10, "10:00:59")
+    stale = trades((10, "10:00:59", 100.0, 1.0))
+    fresh = trades((10, "10:00:59", 100.0, 1.0), (11, "10:03:00", 101.0, 1.0))
+
+    stream.page(stale)
+    assert ids(stream.page(fresh)) == [11]
+    stream.page(stale)
+    assert not stream.is_proven
+    stream.page(fresh)
+    assert stream.is_proven
+
+
+def test_a_trade_of_the_socket_proves_at_once():
+    stream = reconnected_at(10, "10:00:59")
+    stream.live(trades((11, "10:10:59", 101.0, 1.0)))
+    assert stream.is_proven
+
+
+def test_pages_of_before_the_connection_count_for_nothing():
+    stream = reconnected_at(10, "10:00:59")
+    page = trades((10, "10:00:59", 100.0, 1.0))
+    stream.page(page)
+    stream.disconnected()
+    stream.connected(at("10:30:00"))
+    stream.page(page)
+    assert not stream.is_proven
+
+
+# Ids that the exchange leaves out
+
+
+def test_without_the_id_rule_a_missing_id_is_no_hole_and_a_late_trade_is_still_taken():
+    resume = Resume(10, at("10:00:59"), 100.0, at("10:00:00"))
+    stream = InstrumentStream(replace(BTC, has_id_rule=False), resume, at("10:01:00"))
+    stream.live(trades((10, "10:00:59", 100.0, 1.0)))
+
+    gapped = stream.live(trades((11, "10:01:01", 101.0, 1.0), (15, "10:01:05", 102.0, 1.0)))
+    late = stream.live(trades((13, "10:01:03", 103.0, 1.0)))
+    closing = stream.live(trades((16, "10:02:00", 104.0, 1.0)))
+
+    assert (ids(gapped), gapped.opened) == ([11, 15], ())
+    assert ids(late) == [13]
+    assert closed(closing) == [(at("10:01:00"), 102.0, 3.0, TRADES, 1)]
+
+
+# Doubted minutes
+
+
+def test_a_doubted_minute_closes_with_trades_missing():
+    stream = live_at(10, "10:00:59")
+    stream.live(trades((11, "10:01:30", 101.0, 1.0)))
+
+    emission = stream.close_doubted(at("10:01:00"), at("10:02:30"))
+
+    assert closed(emission) == [(at("10:01:00"), 101.0, 1.0, TRADES, 0)]
+    assert closed(stream.tick(at("10:03:05"))) == [(at("10:02:00"), 101.0, 0.0, FLAT, 1)]
+
+
+def test_a_doubted_minute_without_a_trade_is_left_out_and_never_flat():
+    stream = live_at(10, "10:00:59")
+
+    assert closed(stream.close_doubted(at("10:01:00"), at("10:02:30"))) == []
+    assert closed(stream.tick(at("10:03:05"))) == [(at("10:02:00"), 100.0, 0.0, FLAT, 1)]
