@@ -292,13 +292,16 @@ CELERY_BEAT_SCHEDULE = beat_schedule(
 )
 RAW_SECONDS = env.str(
     "TCPD_RAW_SECONDS",
-    default="tickers=10,books=30,candles=20,status=0,instruments=0,balances=0",
+    default="tickers=10,books=30,candle_pushes=20,status=0,instruments=0,balances=0",
 )
 RETENTION_DAYS = env.str(
     "TCPD_RETENTION_DAYS",
-    default=("tickers=14,books=14,candles=90,status=730,instruments=730,balances=730,trades=365"),
+    default=(
+        "tickers=14,books=14,candle_pushes=90,status=730,instruments=730,balances=730,trades=365"
+    ),
 )
 RETENTION_ARCHIVED = env.list("TCPD_RETENTION_ARCHIVED", default=[])
 OKX_REST_URL = env.str("TCPD_OKX_REST_URL", default="https://www.okx.com")
 OKX_WS_URL = env.str("TCPD_OKX_WS_URL", default="wss://ws.okx.com:8443/ws/v5")
 OKX_CA_FILE = env.str("TCPD_OKX_CA_FILE", default="")
+OKX_LIMITS = env.bool("TCPD_OKX_LIMITS", default=True)

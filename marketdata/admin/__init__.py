@@ -1,5 +1,5 @@
 """Market data in Django's admin."""
 
-from marketdata.admin import bulk, checks, collection, instruments
+from marketdata.admin import bulk, checks, collection, credentials, instruments, raw
 
-__all__ = ["bulk", "checks", "collection", "instruments"]
+__all__ = ["bulk", "checks", "collection", "credentials", "instruments", "raw"]

@@ -11,7 +11,7 @@ class RawChannel(StrEnum):
 
     TICKERS = "tickers"
     BOOKS = "books"
-    CANDLES = "candles"
+    CANDLES = "candle_pushes"
     STATUS = "status"
     INSTRUMENTS = "instruments"
     BALANCES = "balances"

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 import tcpdashboard.common.fields
 
-CHANNELS = ("tickers", "books", "candles", "status", "instruments", "balances")
+CHANNELS = ("tickers", "books", "candle_pushes", "status", "instruments", "balances")
 TABLE = "marketdata_rawmessage"
 
 # By channel first, because each has its own retention, then by day, so that what is over is dropped
@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
                                 choices=[
                                     ("tickers", "tickers"),
                                     ("books", "books"),
-                                    ("candles", "candles"),
+                                    ("candle_pushes", "candle_pushes"),
                                     ("status", "status"),
                                     ("instruments", "instruments"),
                                     ("balances", "balances"),
@@ -123,7 +123,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("tickers", "tickers"),
                             ("books", "books"),
-                            ("candles", "candles"),
+                            ("candle_pushes", "candle_pushes"),
                             ("status", "status"),
                             ("instruments", "instruments"),
                             ("balances", "balances"),
@@ -156,7 +156,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("tickers", "tickers"),
                             ("books", "books"),
-                            ("candles", "candles"),
+                            ("candle_pushes", "candle_pushes"),
                             ("status", "status"),
                             ("instruments", "instruments"),
                             ("balances", "balances"),
@@ -251,7 +251,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("tickers", "tickers"),
                             ("books", "books"),
-                            ("candles", "candles"),
+                            ("candle_pushes", "candle_pushes"),
                             ("status", "status"),
                             ("instruments", "instruments"),
                             ("balances", "balances"),

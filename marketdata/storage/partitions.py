@@ -21,7 +21,7 @@ RETIRED: Final = "_retired"
 
 # The key of the advisory lock on making and retiring partitions; 7101 and 7102 guard other data.
 _PARTITIONS: Final = 7140
-_NAME: Final = re.compile(rf"{TABLE}_(?P<channel>[a-z]+)_(?P<day>\d{{8}})(?P<retired>{RETIRED})?")
+_NAME: Final = re.compile(rf"{TABLE}_(?P<channel>[a-z_]+?)_(?P<day>\d{{8}})(?P<retired>{RETIRED})?")
 
 _LIST: Final = """
 select c.relname, pg_total_relation_size(c.oid) from pg_class c
