@@ -63,7 +63,7 @@ class SharedLogFile(WatchedFileHandler):
         if self.stream is not None:
             with contextlib.suppress(OSError):
                 self.stream.close()
-            self.stream = None  # type: ignore[assignment] # opened by the next line
+            self.stream = None
 
     def _complain(self) -> None:
         """Say it once; again only when writing has succeeded in between."""

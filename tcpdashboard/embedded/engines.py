@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import psycopg2
@@ -22,6 +23,7 @@ from tcpdashboard.processes import ProcessIdentity, spawn, stop_groups, wait_unt
 # Replaying two gigabytes of log after a crash takes most of a minute.
 START_TIMEOUT_S = 90.0
 STOP_GRACE_S = 10.0
+LARGEST_LOG_BYTES = 5_000_000
 VARIABLES = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL"}
 
 Engine = Postgres | Valkey
@@ -82,7 +84,7 @@ class Engines:
         """Start one engine without waiting; a second time it gets the address it had."""
         engine = self.engines[name]
         engine.prepare()
-        with (self.var_dir / f"{name}.log").open("ab") as log:
+        with open_log(self.var_dir / f"{name}.log") as log:
             self.processes[name] = spawn(
                 engine.command(),
                 env=ENVIRONMENT,
@@ -127,6 +129,17 @@ class Engines:
     def record(self) -> None:
         """Write down addresses and processes, for those who attach and for the next start."""
         write_record(self.var_dir, self.urls, {n: p.pid for n, p in self.processes.items()})
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """Open an engine's log to add to it, for its owner alone; a large one is moved aside first."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_size > LARGEST_LOG_BYTES:
+            path.replace(path.with_name(f"{path.name}.1"))
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    # An earlier release let others read it.
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "ab")
 
 
 def record_path(var_dir: Path) -> Path:

@@ -103,13 +103,18 @@ def socket_folder(preferred: Path, user: tuple[int, int] | None) -> Path:
     return folder
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write `text` to `path` in one step; only the owner may read it (mode 600)."""
+def write_private(path: Path, text: str, owner: tuple[int, int] | None = None) -> None:
+    """Write `text` to `path` in one step; only the owner may read it (mode 600).
+
+    `owner` is (uid, gid) where that is not this process's user.
+    """
     new = path.with_name(f".{path.name}.new")
     with contextlib.suppress(FileNotFoundError):
         new.unlink()
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
+        if owner:
+            os.fchown(file.fileno(), *owner)
     new.replace(path)
 
 

@@ -17,7 +17,13 @@ import psycopg2
 from psycopg2 import sql
 
 from tcpdashboard.embedded.errors import CannotStartError
-from tcpdashboard.embedded.folders import can_enter, refuse_foreign, socket_folder
+from tcpdashboard.embedded.folders import (
+    can_enter,
+    refuse_foreign,
+    socket_folder,
+    user_name,
+    write_private,
+)
 from tcpdashboard.embedded.folders import unprivileged_user as _unprivileged_user
 from tcpdashboard.processes import processes_in, stop_groups
 
@@ -34,14 +40,17 @@ SETTINGS = {
     "random_page_cost": "1.1",
     "log_checkpoints": "off",
 }
+# Only through the socket, and only the operating system's user who started it.
+HBA = "local all all peer map=starter\n"
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
 class Postgres:
     """A PostgreSQL server whose data live in `var_dir`/postgres.
 
-    As root it runs as an unprivileged user. `is_durable=False` is for tests: what is committed
-    survives a killed server, but not a machine that loses power.
+    As root it runs as an unprivileged user. Only the user who starts it can connect: the kernel
+    tells it who asks. `is_durable=False` is for tests: what is committed survives a killed server,
+    but not a machine that loses power.
     """
 
     name = "postgres"
@@ -76,6 +85,7 @@ class Postgres:
         if not (self.data / "PG_VERSION").exists():
             self._make_data()
         self._clear_leftovers()
+        self._let_in_the_starter()
 
     def command(self) -> list[str]:
         """Return the command line of the server; TCP stays off."""
@@ -109,7 +119,7 @@ class Postgres:
         unfinished.mkdir(mode=0o700)
         if self.user:
             os.chown(unfinished, *self.user)
-        initdb = [str(self.bin / "initdb"), "-D", str(unfinished), "-U", "postgres", "-A", "trust"]
+        initdb = [str(self.bin / "initdb"), "-D", str(unfinished), "-U", "postgres", "-A", "peer"]
         done = subprocess.run(
             [*initdb, "-E", "UTF8", "--no-instructions"],
             **_as_user(self.user),
@@ -124,6 +134,11 @@ class Postgres:
             raise CannotStartError(f"the database could not be made: {done.stderr.strip()}")
         shutil.rmtree(self.data, ignore_errors=True)
         unfinished.rename(self.data)
+
+    def _let_in_the_starter(self) -> None:
+        name = user_name(os.geteuid()).replace('"', '""')
+        write_private(self.data / "pg_hba.conf", HBA, self.user)
+        write_private(self.data / "pg_ident.conf", f'starter "{name}" postgres\n', self.user)
 
     def _refuse_wrong_data(self) -> None:
         if not self.data.exists():

@@ -17,7 +17,12 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tcpdashboard.embedded import CannotStartError, Engines
-from tcpdashboard.embedded.engines import record_path, recorded_addresses, stop_recorded
+from tcpdashboard.embedded.engines import (
+    LARGEST_LOG_BYTES,
+    record_path,
+    recorded_addresses,
+    stop_recorded,
+)
 from tcpdashboard.embedded.folders import can_enter, kept_secret, socket_folder, unprivileged_user
 from tcpdashboard.processes import ProcessIdentity, processes_in, wait_until
 
@@ -96,6 +101,50 @@ def test_secrets_are_for_their_owner_alone(engines, var):
     files = [record_path(var), var / "valkey" / "password", var / "valkey" / "valkey.conf"]
     assert [file.stat().st_mode & 0o777 for file in files] == [0o600] * 3
     assert (var / "postgres").stat().st_mode & 0o777 == 0o700
+
+
+@root_only
+def test_only_the_user_who_started_the_database_can_connect(engines):
+    engine = engines(only=("postgres",))
+    engine.start()
+    sockets = engine.engines["postgres"].sockets
+    psql = [str(engine.engines["postgres"].bin / "psql"), "-h", str(sockets), "-U", "postgres"]
+    psql += ["-Atc", "SELECT 7", "postgres"]
+
+    def ask_as(user):
+        return subprocess.run(
+            psql, **({"user": user[0], "group": user[1], "extra_groups": []} if user else {}),
+            env={"PATH": "/usr/bin"}, cwd="/", capture_output=True, text=True,
+        )  # fmt: skip
+
+    assert ask_as(None).stdout == "7\n"
+    # The one other user who can reach the socket at all.
+    refused = ask_as(unprivileged_user())
+    assert refused.returncode == 2
+    assert "Peer authentication failed" in refused.stderr
+
+
+def test_a_data_folder_that_trusted_everybody_does_so_no_more(engines):
+    first = engines(only=("postgres",))
+    first.start()
+    first.stop()
+    hba = first.engines["postgres"].data / "pg_hba.conf"
+    hba.write_text("local all all trust\n")
+
+    second = engines(only=("postgres",))
+    second.start()
+    assert ask(second, "SELECT DISTINCT auth_method FROM pg_hba_file_rules") == [("peer",)]
+
+
+def test_the_logs_of_engines_are_for_their_owner_and_do_not_grow_for_ever(engines, var):
+    (var / "valkey.log").write_bytes(b"x" * (LARGEST_LOG_BYTES + 1))
+    (var / "postgres.log").touch(mode=0o644)
+    engine = engines()
+    engine.start()
+    for name in ("valkey.log", "postgres.log"):
+        assert (var / name).stat().st_mode & 0o777 == 0o600
+        assert (var / name).stat().st_size < 100_000
+    assert (var / "valkey.log.1").stat().st_size == LARGEST_LOG_BYTES + 1
 
 
 def test_valkey_refuses_a_client_without_the_password(engines):
