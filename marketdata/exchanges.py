@@ -8,19 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from marketdata.collector.okx.constants import Endpoints
+from marketdata.collector.limits import Unlimited
+from marketdata.collector.okx.constants import RATE_WINDOW_S, RATES, Endpoints
 from marketdata.collector.okx.rest import OKXHistory
-from marketdata.collector.ports import Credential, History, Publisher, Recorder, Sink
+from marketdata.collector.ports import Credential, History, Limiter, Publisher, Recorder, Sink
 from marketdata.collector.settings import CollectorSettings
 from marketdata.domain.raw import RawChannel
 from marketdata.domain.records import InstrumentSpec
+from marketdata.limiting import Urgency, shared_limiter
 
 if TYPE_CHECKING:
     # The web process only asks for history: it loads no collector.
@@ -72,7 +74,8 @@ def exchange_named(name: str) -> Exchange:
 def open_history(exchange: str) -> AbstractAsyncContextManager[History]:
     """Return the exchange's REST history, to be used with `async with` in one loop.
 
-    Raises ImproperlyConfigured when it is unknown or its settings contradict each other.
+    Its requests stand back behind those of live collection. Raises ImproperlyConfigured when it
+    is unknown or its settings contradict each other.
     """
     return exchange_named(exchange).history()
 
@@ -125,16 +128,28 @@ def _is_okx(url: str) -> bool:
 
 
 def _okx_history(exchange: str) -> OKXHistory:
-    return OKXHistory(okx_endpoints(exchange))
+    endpoints = okx_endpoints(exchange)
+    return OKXHistory(endpoints, _okx_limiter(endpoints, Urgency.BULK))
+
+
+def _okx_limiter(endpoints: Endpoints, urgency: Urgency) -> Limiter:
+    return _okx_shared(endpoints.rest, urgency) if settings.OKX_LIMITS else Unlimited()
+
+
+@cache
+def _okx_shared(host: str, urgency: Urgency) -> Limiter:
+    return shared_limiter(host, RATES, RATE_WINDOW_S, urgency)
 
 
 def _okx_collector(parts: Parts) -> BaseCollector:
     from marketdata.collector.okx.collector import OKXCollector
 
     is_demo = parts.credential is not None and parts.credential.is_demo
+    endpoints = okx_endpoints(parts.exchange, is_demo=is_demo)
     return OKXCollector(
         exchange=parts.exchange,
-        endpoints=okx_endpoints(parts.exchange, is_demo=is_demo),
+        endpoints=endpoints,
+        limiter=_okx_limiter(endpoints, Urgency.LIVE),
         instruments=parts.instruments,
         sink=parts.sink,
         publisher=parts.publisher,

@@ -38,7 +38,7 @@ from marketdata.collector.okx.parsing import TRADES_PREFIX, UNDECODABLE, decode_
 from marketdata.collector.okx.private import PrivateSocket
 from marketdata.collector.okx.rest import OKXHistory, tls_context
 from marketdata.collector.okx.websocket import OKXSocket
-from marketdata.collector.ports import Credential, History, Publisher, Recorder, Sink
+from marketdata.collector.ports import Credential, History, Limiter, Publisher, Recorder, Sink
 from marketdata.collector.recording import Tap
 from marketdata.collector.settings import CollectorSettings
 from marketdata.collector.socket import SUBSCRIBE, Channel
@@ -57,7 +57,7 @@ class OKXCollector(BaseCollector):
 
     `raw_every_s` are the messages that go to `recorder` as they came. With a `credential` a third
     socket brings the account's balances.
-    `history` defaults to REST at `endpoints`, within the limits of this process.
+    `history` defaults to REST at `endpoints` within `limiter`, by default that of this process.
     """
 
     trade_channel = TRADES_ALL
@@ -72,12 +72,13 @@ class OKXCollector(BaseCollector):
         endpoints: Endpoints = PRODUCTION,
         exchange: str = "okx",
         history: History | None = None,
+        limiter: Limiter | None = None,
         settings: CollectorSettings | None = None,
         recorder: Recorder | None = None,
         raw_every_s: Mapping[RawChannel, float] | None = None,
         credential: Credential | None = None,
     ) -> None:
-        self._own_history = OKXHistory(endpoints) if history is None else None
+        self._own_history = OKXHistory(endpoints, limiter) if history is None else None
         super().__init__(
             exchange=exchange,
             instruments=instruments,
