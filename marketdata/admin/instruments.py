@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from marketdata import services
 from marketdata.admin.actions import each
 from marketdata.models import Instrument
+from tcpdashboard.common.rights import may_change
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Instrument]
@@ -47,12 +48,17 @@ class InstrumentAdmin(_ModelAdmin):
         "state",
         "listed_at",
         "is_enabled",
+        # Chosen by the service that enables it.
+        "collector",
         "history_loaded_at",
     )
     actions = ("enable", "disable")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return may_change(request.user, Instrument)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         # Its trades and candles refer to it without a constraint.

@@ -10,7 +10,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.pagination import CursorPagination
-from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -20,6 +19,7 @@ from marketdata.api.queries import read_query
 from marketdata.models import Instrument
 from marketdata.serializers.answers import InstrumentSerializer
 from marketdata.serializers.queries import InstrumentsQuery
+from tcpdashboard.common.rights import only_who_may_change
 
 
 class BySymbol(CursorPagination):
@@ -61,7 +61,7 @@ class InstrumentViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Instrumen
         detail=False,
         methods=["post"],
         url_path=r"(?P<exchange>[\w-]+)/(?P<symbol>[\w.-]+)/enable",
-        permission_classes=[IsAdminUser],
+        permission_classes=[only_who_may_change(Instrument)],
     )
     def enable(self, request: Request, exchange: str, symbol: str) -> Response:
         """Collect the instrument live and load its history; staff only."""
@@ -75,7 +75,7 @@ class InstrumentViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Instrumen
         detail=False,
         methods=["post"],
         url_path=r"(?P<exchange>[\w-]+)/(?P<symbol>[\w.-]+)/disable",
-        permission_classes=[IsAdminUser],
+        permission_classes=[only_who_may_change(Instrument)],
     )
     def disable(self, request: Request, exchange: str, symbol: str) -> Response:
         """End the live collection of the instrument; what is stored stays. Staff only."""

@@ -24,6 +24,7 @@ from marketdata.views.feeds import feed_of, feed_settings
 from marketdata.views.queries import time_range
 from marketdata.views.quotes import price_decimals, stored_quote
 from marketdata.views.windows import stored_stretch
+from tcpdashboard.common.rights import may_change
 
 FIRST_TIMEFRAME: Final = Timeframe.M15
 FIRST_CANDLES: Final = 540
@@ -53,6 +54,7 @@ def chart_page(request: HttpRequest, exchange: str, symbol: str, timeframe: str)
         "page_exchange": exchange,
     }
     if stored is None:
+        context["may_collect"] = may_change(request.user, Instrument)
         return render(request, "marketdata/chart_empty.html", context)
     context["chart"] = _chart_settings(request, instrument, finest, stored)
     return render(request, "marketdata/chart.html", context)

@@ -20,6 +20,7 @@ from marketdata import services
 from marketdata.models import Instrument
 from marketdata.views.feeds import Feed, feed_of, feed_settings
 from marketdata.views.quotes import Quote, price_decimals, stored_quotes
+from tcpdashboard.common.rights import may_change
 
 _MOST_ROWS: Final = 200
 
@@ -56,19 +57,20 @@ class MarketsPage(TemplateView):
             "exchanges": exchanges,
             "page_exchange": exchange,
             "shows_all": shows_all,
+            "may_collect": may_change(self.request.user, Instrument),
             "wanted": wanted,
             "known": Instrument.objects.filter(exchange=exchange).count(),
         }
 
 
 class CollectionSwitch(UserPassesTestMixin, View):
-    """Switch the collection of one instrument on or off. For staff."""
+    """Switch the collection of one instrument on or off, for staff who may."""
 
     raise_exception = True
 
     def test_func(self) -> bool:
-        """Allow staff."""
-        return bool(self.request.user.is_staff)
+        """Allow whoever may change instruments."""
+        return may_change(self.request.user, Instrument)
 
     def post(self, request: HttpRequest, exchange: str, symbol: str) -> HttpResponse:
         """Enable with `on=1`, disable otherwise, and say what follows."""

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 import redis
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.db import connection
 from django.utils import timezone
 
@@ -27,6 +26,7 @@ from marketdata.publishing import COLLECTORS_TOPIC, candles_topic, tickers_topic
 from marketdata.storage import write_candles
 from tcpdashboard.common.realtime import TopicPublisher
 from tests.marketdata.web.conftest import make_instrument, wandering_minutes
+from tests.people import make_staff
 
 EXCHANGE = "okx-sim"
 CHROMIUM = "/usr/bin/chromium"
@@ -104,7 +104,7 @@ def database(django_test_environment, django_db_blocker):
 def history(database, django_db_blocker):
     """A month of minutes of two instruments, and somebody who may look at them."""
     with django_db_blocker.unblock():
-        get_user_model().objects.create_user(NAME, password=PASSWORD, is_staff=True)
+        make_staff(NAME, password=PASSWORD)
         collector = Collector.objects.create(
             name=EXCHANGE, exchange=EXCHANGE, state="live", heartbeat_at=timezone.now()
         )

@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from marketdata.domain.records import CANDLE_DTYPE, UNKNOWN, Source
 from marketdata.domain.timeframe import MINUTE_MS
 from marketdata.models import Instrument
+from tests.people import make_staff
 
 START_MS = 1_763_769_600_000  # 2025-11-22T00:00:00Z
 
@@ -33,7 +34,7 @@ def reader(db):
 @pytest.fixture
 def staff(db):
     """A client that is logged in as staff."""
-    return client_of(get_user_model().objects.create_user("staff", is_staff=True))
+    return client_of(make_staff())
 
 
 def client_of(user):

@@ -12,6 +12,7 @@ from django.test import Client
 from marketdata.domain.records import CANDLE_DTYPE, UNKNOWN, Source
 from marketdata.domain.timeframe import MINUTE_MS
 from marketdata.models import Instrument
+from tests.people import make_staff
 
 START_MS = 1_793_491_200_000  # 2026-11-01T00:00:00Z
 
@@ -25,7 +26,7 @@ def reader(db):
 @pytest.fixture
 def staff(db):
     """A browser of somebody who administers the installation."""
-    return client_of(get_user_model().objects.create_user("staff", is_staff=True))
+    return client_of(make_staff())
 
 
 @pytest.fixture
