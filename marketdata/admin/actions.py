@@ -14,8 +14,8 @@ from marketdata.services import Refused
 M = TypeVar("M", bound=Model)
 
 
-def each(request: HttpRequest, rows: QuerySet[M], action: Callable[[M], None]) -> int:
-    """Do `action` to every row; return to how many it was done."""
+def each(request: HttpRequest, rows: QuerySet[M], action: Callable[[M], None], told: str) -> None:
+    """Do `action` to every row and tell to how many: their number, then `told`."""
     done = 0
     for row in rows:
         try:
@@ -24,4 +24,5 @@ def each(request: HttpRequest, rows: QuerySet[M], action: Callable[[M], None]) -
             messages.error(request, f"{row}: {refused}")
         else:
             done += 1
-    return done
+    if done:
+        messages.success(request, f"{done} {told}")

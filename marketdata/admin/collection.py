@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
@@ -72,18 +72,15 @@ class CollectorAdmin(_ModelAdmin):
 
     @admin.action(description="Start", permissions=["change"])
     def start(self, request: HttpRequest, queryset: QuerySet[Collector]) -> None:
-        done = each(request, queryset, services.request_start)
-        messages.success(request, f"{done} collectors were asked to start")
+        each(request, queryset, services.request_start, "collectors were asked to start")
 
     @admin.action(description="Stop", permissions=["change"])
     def stop(self, request: HttpRequest, queryset: QuerySet[Collector]) -> None:
-        done = each(request, queryset, services.request_stop)
-        messages.success(request, f"{done} collectors were asked to stop")
+        each(request, queryset, services.request_stop, "collectors were asked to stop")
 
     @admin.action(description="Restart", permissions=["change"])
     def restart(self, request: HttpRequest, queryset: QuerySet[Collector]) -> None:
-        done = each(request, queryset, services.request_restart)
-        messages.success(request, f"{done} collectors were asked to restart")
+        each(request, queryset, services.request_restart, "collectors were asked to restart")
 
 
 @admin.register(DataGap)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
@@ -35,24 +35,11 @@ class InstrumentAdmin(_ModelAdmin):
     list_filter = ("exchange", "kind", "is_enabled", "state")
     list_select_related = ("collector",)
     search_fields = ("symbol", "base", "quote")
-    readonly_fields = (
-        "exchange",
-        "symbol",
-        "kind",
-        "base",
-        "quote",
-        "tick_size",
-        "lot_size",
-        "min_size",
-        "contract_value",
-        "state",
-        "listed_at",
-        "is_enabled",
-        # Chosen by the service that enables it.
-        "collector",
-        "history_loaded_at",
-    )
     actions = ("enable", "disable")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        # The exchange says it, or an action writes it; the service chooses the collector.
+        return [field.name for field in Instrument._meta.fields]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -66,10 +53,8 @@ class InstrumentAdmin(_ModelAdmin):
 
     @admin.action(description="Collect live and load the history", permissions=["change"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Instrument]) -> None:
-        done = each(request, queryset, services.enable_instrument)
-        messages.success(request, f"{done} instruments are collected from now on")
+        each(request, queryset, services.enable_instrument, "instruments are collected from now on")
 
     @admin.action(description="Stop collecting", permissions=["change"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Instrument]) -> None:
-        done = each(request, queryset, services.disable_instrument)
-        messages.success(request, f"{done} instruments are no longer collected")
+        each(request, queryset, services.disable_instrument, "instruments are no longer collected")

@@ -16,7 +16,7 @@ from marketdata.models import Instrument, from_ms
 KINDS: Final = ("spot", "swap")
 GONE: Final = "gone"
 
-_FIELDS: Final = (
+_SAME: Final = (
     "kind",
     "base",
     "quote",
@@ -25,8 +25,8 @@ _FIELDS: Final = (
     "min_size",
     "contract_value",
     "state",
-    "listed_at",
 )
+_FIELDS: Final = (*_SAME, "listed_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +91,8 @@ async def _of_kind(history: History, kind: str) -> list[InstrumentInfo]:
 
 
 def _values(info: InstrumentInfo) -> dict[str, Any]:
-    return {
-        "kind": info.kind,
-        "base": info.base,
-        "quote": info.quote,
-        "tick_size": info.tick_size,
-        "lot_size": info.lot_size,
-        "min_size": info.min_size,
-        "contract_value": info.contract_value,
-        "state": info.state,
-        "listed_at": None if info.listed_ms is None else from_ms(info.listed_ms),
-    }
+    listed_at = None if info.listed_ms is None else from_ms(info.listed_ms)
+    return {name: getattr(info, name) for name in _SAME} | {"listed_at": listed_at}
 
 
 def _assign(row: Instrument, values: dict[str, Any]) -> bool:
