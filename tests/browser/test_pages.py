@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -307,22 +308,57 @@ def test_another_symbol_is_found_by_keys(open_page):
     page.wait_for_url("**/chart/okx-sim/ETH-USDT/5m/**")
 
 
-def test_what_is_shown_can_be_read_as_a_table_and_taken_as_a_file(open_page):
+def test_what_is_shown_can_be_read_as_a_table_and_taken_as_a_file(open_page, site):
     page = open_page()
     open_chart(page, "15m/", indicators="sma:20")
+    price = page.evaluate(f"{PLOT}.data[0].close.at(-1)")
+    site.publish_candle("BTC-USDT", "15m", site.end_ms, [price, price + 2, price - 2, price + 1])
+    page.wait_for_selector(f".tag.last:text-is('{price + 1:,.1f}')")
+    settle(page)
     page.keyboard.press("t")
-    rows = page.locator("#table-panel tbody tr")
-    shown = rows.count()
-    assert shown > 100
+    shown = table_of(page)
+    assert len(shown) > 100
     page.click("[aria-label='Export what is shown']")
+    assert "closed is 0 for the one that is still forming" in page.inner_text(".export-menu")
     with page.expect_download() as download:
         page.click("[data-export=csv]")
     with download.value.path().open() as file:
         candles = list(csv.DictReader(file))
     assert download.value.suggested_filename == "okx-sim-BTC-USDT-15m.csv"
-    assert abs(len(candles) - shown) <= 1
-    closes = page.locator("#table-panel tbody tr:first-child td:nth-child(5)").inner_text()
-    assert float(closes.replace(",", "")) == float(candles[-1]["close"])
+    assert [float(row["close"]) for row in candles] == [close for _, close in reversed(shown)]
+    assert [row["closed"] for row in candles] == ["1"] * (len(candles) - 1) + ["0"]
+    assert shown[0] == (f"{time_of(candles[-1])} forming", price + 1)
+    assert all(float(row["sma:20.sma"]) > 0 for row in candles[:-1])
+
+
+def test_an_open_table_follows_the_candles_and_keeps_its_rows(open_page, site):
+    page = open_page()
+    open_chart(page, "15m/")
+    page.keyboard.press("t")
+    before = table_of(page)
+    page.evaluate("window.kept = document.querySelector('#table-panel tbody').children[5]")
+    price = page.evaluate(f"{PLOT}.data[0].close.at(-1)")
+    for close in (price + 1, price + 2):
+        site.publish_candle("BTC-USDT", "15m", site.end_ms, [price, price + 3, price - 3, close])
+        page.wait_for_selector(f"#table-panel tbody tr:first-child :text-is('{close:,.1f}')")
+    after = table_of(page)
+    assert after[1 : len(before)] == before[: len(before) - 1]
+    assert page.evaluate("window.kept.isConnected && window.kept.sectionRowIndex") == 6
+    assert page.locator("#table-panel").get_attribute("tabindex") == "0"
+
+
+def table_of(page):
+    """Return the times and the closes of the table, newest first."""
+    rows = page.locator("#table-panel tbody tr")
+    times = rows.locator("th").all_inner_texts()
+    closes = rows.locator("td:nth-child(5)").all_inner_texts()
+    pairs = zip(times, closes, strict=True)
+    return [(time, float(close.replace(",", ""))) for time, close in pairs]
+
+
+def time_of(candle):
+    opened = datetime.fromtimestamp(int(candle["open_time_ms"]) / 1000, UTC)
+    return opened.strftime("%Y-%m-%d %H:%M")
 
 
 def test_the_keys_read_candles_aloud(open_page):
