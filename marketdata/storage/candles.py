@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from django.db import connection
@@ -18,12 +19,27 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = sql.SQL(", ").join(map(sql.Identifier, column_names(CANDLE_READ)))
 
+_BOUNDS: Final = """
+select timeframe, (extract(epoch from oldest) * 1000)::bigint,
+    (extract(epoch from newest) * 1000)::bigint
+from unnest(%s::smallint[]) as wanted (timeframe) cross join lateral (
+    select min(open_time) as oldest, max(open_time) as newest from marketdata_candle as candle
+    where candle.instrument_id = %s and candle.timeframe = wanted.timeframe
+) as bounds
+"""
+
 
 class Bounds(NamedTuple):
     """The open times of the oldest and the newest stored candle; None when there is none."""
 
     oldest_ms: int | None
     newest_ms: int | None
+
+    def touch(self, start_ms: int, end_ms: int) -> bool:
+        """Return whether a candle that opens in [start_ms, end_ms) can be stored."""
+        if self.oldest_ms is None or self.newest_ms is None:
+            return False
+        return start_ms <= self.newest_ms and self.oldest_ms < end_ms
 
 
 def read_candles(
@@ -82,10 +98,13 @@ def select_candles(
 
 def select_bounds(cursor: CursorWrapper, instrument_id: int, timeframe: Timeframe) -> Bounds:
     """Return what `read_bounds` does, by two looks at the primary key."""
-    cursor.execute(
-        "select (extract(epoch from min(open_time)) * 1000)::bigint,"
-        " (extract(epoch from max(open_time)) * 1000)::bigint"
-        " from marketdata_candle where instrument_id = %s and timeframe = %s",
-        [instrument_id, timeframe.minutes],
-    )
-    return Bounds(*cursor.fetchone())
+    return select_all_bounds(cursor, instrument_id, [timeframe])[timeframe]
+
+
+def select_all_bounds(
+    cursor: CursorWrapper, instrument_id: int, timeframes: Sequence[Timeframe]
+) -> dict[Timeframe, Bounds]:
+    """Return the bounds of several timeframes by one statement."""
+    cursor.execute(_BOUNDS, [[one.minutes for one in timeframes], instrument_id])
+    found = {minutes: Bounds(*bounds) for minutes, *bounds in cursor.fetchall()}
+    return {timeframe: found[timeframe.minutes] for timeframe in timeframes}

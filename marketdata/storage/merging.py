@@ -126,7 +126,9 @@ def better_minutes(stored: Candles, incoming: Candles) -> NDArray[np.bool_]:
 
 def _ranks(minutes: Candles) -> NDArray[np.int64]:
     source = minutes["source"]
-    return np.where(minutes["minutes"] > 0, _WHOLE[source], _INCOMPLETE[source])
+    ranks: NDArray[np.int64]
+    ranks = np.where(minutes["minutes"] > 0, _WHOLE[source], _INCOMPLETE[source])
+    return ranks
 
 
 def _next_revisions(stored: Candles, incoming: Candles) -> Candles:

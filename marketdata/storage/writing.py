@@ -6,8 +6,11 @@ with what came, and only the difference is copied into the table. A replay write
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,10 +19,10 @@ from numpy.typing import NDArray
 
 from marketdata.domain.aggregation import resample_all
 from marketdata.domain.quality import check_candles
-from marketdata.domain.records import Candles, Source
-from marketdata.domain.timeframe import DAY_MS, HIGHER_TIMEFRAMES, MINUTE_MS, Timeframe
+from marketdata.domain.records import Candles, InstrumentSpec, Source, empty_candles
+from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.models import Instrument, from_ms
-from marketdata.storage.candles import Bounds, select_bounds, select_candles
+from marketdata.storage.candles import Bounds, select_all_bounds, select_bounds, select_candles
 from marketdata.storage.checks import note_changes
 from marketdata.storage.copying import copy_in
 from marketdata.storage.days import bump_days
@@ -29,19 +32,20 @@ from marketdata.storage.merging import Merged, Rule, are_among, better_minutes, 
 from marketdata.storage.refusing import refuse_locked, settle_refused
 from marketdata.storage.revisions import record_changes, record_late
 from marketdata.storage.rows import CANDLE_WRITE, candle_columns
+from marketdata.storage.windows import Windows, closed_windows, span_of
 
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
 
 Fence = Callable[["CursorWrapper"], None]
 
-Windows = dict[Timeframe, NDArray[np.int64]]
-"""Open times by timeframe."""
-
 _NO_OPENS: Final[NDArray[np.int64]] = np.empty(0, dtype=np.int64)
 
 # Whole days, so that no window is built in two transactions; below 50,000 rows.
 _TRANSACTION_MS: Final = 34 * DAY_MS
+
+# From so many minutes on a thread is worth its start.
+_MANY: Final = 5_000
 
 _DELETE: Final = """
 delete from marketdata_candle where instrument_id = %s and timeframe = %s
@@ -86,14 +90,19 @@ def write_candles(
     for candles that are out of order or impossible.
     """
     check_candles(minutes)
-    minutes = _completed(minutes, source)
     result = WriteResult()
-    for part in _parts(minutes):
+    parts = _parts(minutes)
+    is_own = not connection.in_atomic_block
+    for number, part in enumerate(parts, 1):
         with transaction.atomic(), connection.cursor() as cursor:
+            if is_own and number < len(parts):
+                # The log is written in order: the last commit waits for all of them.
+                cursor.execute("set local synchronous_commit = off")
             if fence is not None:
                 fence(cursor)
             lock_instrument(cursor, instrument.pk)
-            result += store_minutes(cursor, instrument, part, reason)
+            # A part at a time: memory that is used again costs a third of fresh memory.
+            result += store_minutes(cursor, instrument, _completed(part, source), reason)
     return result
 
 
@@ -115,16 +124,16 @@ def store_minutes(
     if not len(minutes):
         return WriteResult(unchanged=incoming - locked, locked=locked)
     bounds = select_bounds(cursor, instrument.pk, Timeframe.M1)
-    windows = _closed_windows(minutes, bounds)
-    start_ms, end_ms = _span(minutes, windows)
-    stored = select_candles(cursor, instrument.pk, Timeframe.M1, start_ms, end_ms)
+    windows = closed_windows(minutes, bounds)
+    start_ms, end_ms = span_of(minutes, windows)
+    stored = _stored(cursor, instrument.pk, Timeframe.M1, start_ms, end_ms, bounds)
     merged = merge(stored, minutes, replaces)
     result = _counted(merged, incoming, locked)
     if result.inserted or result.changed:
-        written = [
-            (Timeframe.M1, _store(cursor, instrument.pk, Timeframe.M1, merged, reason, bounds))
-        ]
-        written += _store_higher(cursor, instrument, merged.after, windows, reason)
+        with _resampling(merged.after, windows, instrument.spec) as higher:
+            changed = _store(cursor, instrument.pk, Timeframe.M1, merged, reason, bounds)
+            written = _store_higher(cursor, instrument.pk, higher(), windows, reason)
+        written.append((Timeframe.M1, changed))
         bump_days(cursor, instrument.pk, written)
         if bounds.newest_ms is not None and minutes["open_time_ms"][0] <= bounds.newest_ms:
             settle_refused(cursor, instrument.pk, merged.after)
@@ -147,67 +156,64 @@ def rebuild_windows(
             minutes = select_candles(cursor, instrument.pk, Timeframe.M1, first_ms, last_ms)
             if not len(minutes):
                 continue
-            opens = _closed_windows(minutes, select_bounds(cursor, instrument.pk, Timeframe.M1))
+            opens = closed_windows(minutes, select_bounds(cursor, instrument.pk, Timeframe.M1))
             opens[timeframe] = opens[timeframe][opens[timeframe] < last_ms]
             windows = {name: opens[name] if name is timeframe else _NO_OPENS for name in opens}
-            written = _store_higher(cursor, instrument, minutes, windows, reason)
+            higher = resample_all(minutes, instrument.spec)
+            written = _store_higher(cursor, instrument.pk, higher, windows, reason)
             bump_days(cursor, instrument.pk, written)
 
 
-def _closed_windows(minutes: Candles, bounds: Bounds) -> Windows:
-    """Return the open times of the windows that `minutes` touch or complete, by timeframe."""
-    open_times = minutes["open_time_ms"]
-    newest_ms = int(open_times[-1])
-    if bounds.newest_ms is not None:
-        newest_ms = max(newest_ms, bounds.newest_ms)
-    windows: Windows = {}
-    for timeframe in HIGHER_TIMEFRAMES:
-        opens = _distinct(open_times // timeframe.ms) * timeframe.ms
-        if bounds.newest_ms is not None:
-            waiting_ms = timeframe.open_time(bounds.newest_ms)
-            # The window of the newest minute was still open, unless that minute was its last.
-            if waiting_ms + timeframe.ms > bounds.newest_ms + MINUTE_MS:
-                opens = np.union1d(opens, waiting_ms)
-        windows[timeframe] = opens[opens + timeframe.ms <= newest_ms + MINUTE_MS]
-    return windows
-
-
-def _distinct(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-    # Neighbours first: nearly all repetitions are gone before anything is sorted.
-    return np.unique(numbers[np.append(True, numbers[1:] != numbers[:-1])])
-
-
-def _span(minutes: Candles, windows: Windows) -> tuple[int, int]:
-    start_ms, end_ms = _touched(minutes)
-    for timeframe, opens in windows.items():
-        if len(opens):
-            start_ms = min(start_ms, int(opens[0]))
-            end_ms = max(end_ms, int(opens[-1]) + timeframe.ms)
-    return start_ms, end_ms
-
-
-def _touched(minutes: Candles) -> tuple[int, int]:
-    return int(minutes["open_time_ms"][0]), int(minutes["open_time_ms"][-1]) + MINUTE_MS
+@contextmanager
+def _resampling(
+    minutes: Candles, windows: Windows, spec: InstrumentSpec
+) -> Iterator[Callable[[], dict[Timeframe, Candles]]]:
+    """Give what returns the higher candles; many are made while the minutes are copied."""
+    if not any(len(opens) for opens in windows.values()):
+        yield dict
+    elif len(minutes) < _MANY:
+        yield partial(resample_all, minutes, spec)
+    else:
+        with ThreadPoolExecutor(1, thread_name_prefix="resample") as pool:
+            yield pool.submit(resample_all, minutes, spec).result
 
 
 def _store_higher(
     cursor: CursorWrapper,
-    instrument: Instrument,
-    minutes: Candles,
+    instrument_id: int,
+    higher: dict[Timeframe, Candles],
     windows: Windows,
     reason: str,
 ) -> list[tuple[Timeframe, Candles]]:
-    if not any(len(opens) for opens in windows.values()):
-        return []
+    closed = {
+        timeframe: _where(candles, are_among(candles["open_time_ms"], windows[timeframe]))
+        for timeframe, candles in higher.items()
+    }
+    closed = {timeframe: candles for timeframe, candles in closed.items() if len(candles)}
     written = []
-    for timeframe, candles in resample_all(minutes, instrument.spec).items():
-        candles = _where(candles, are_among(candles["open_time_ms"], windows[timeframe]))
-        if len(candles):
-            start_ms, end_ms = int(candles["open_time_ms"][0]), int(candles["open_time_ms"][-1]) + 1
-            stored = select_candles(cursor, instrument.pk, timeframe, start_ms, end_ms)
-            merged = merge(stored, candles, differs)
-            written.append((timeframe, _store(cursor, instrument.pk, timeframe, merged, reason)))
+    bounds = select_all_bounds(cursor, instrument_id, list(closed)) if closed else {}
+    for timeframe, candles in closed.items():
+        start_ms, end_ms = int(candles["open_time_ms"][0]), int(candles["open_time_ms"][-1]) + 1
+        known = bounds[timeframe]
+        stored = _stored(cursor, instrument_id, timeframe, start_ms, end_ms, known)
+        merged = merge(stored, candles, differs)
+        changed = _store(cursor, instrument_id, timeframe, merged, reason, known)
+        written.append((timeframe, changed))
     return written
+
+
+def _stored(
+    cursor: CursorWrapper,
+    instrument_id: int,
+    timeframe: Timeframe,
+    start_ms: int,
+    end_ms: int,
+    bounds: Bounds,
+) -> Candles:
+    """Return the stored candles of a range; an empty one is not read."""
+    if not bounds.touch(start_ms, end_ms):
+        return empty_candles()
+    return select_candles(cursor, instrument_id, timeframe, start_ms, end_ms)
 
 
 def _store(
@@ -216,13 +222,12 @@ def _store(
     timeframe: Timeframe,
     merged: Merged,
     reason: str,
-    bounds: Bounds | None = None,
+    bounds: Bounds,
 ) -> Candles:
     """Write the difference, and return the candles that are new or changed."""
     is_new, after = merged.inserted | merged.changed, merged.after
     if not is_new.any():
         return after[:0]
-    bounds = bounds or select_bounds(cursor, instrument_id, timeframe)
     is_written = merged.inserted.copy()
     if merged.changed.any():
         # One range is deleted and copied again, unchanged candles in it included: twice as fast
