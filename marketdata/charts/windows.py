@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from marketdata.charts.choices import Choice
 from marketdata.charts.levels import Level, bin_candles, incomplete_times
-from marketdata.domain.indicators import compute
+from marketdata.domain.indicators import compute_all
 from marketdata.domain.records import Candles
 
 PRICE_COLUMNS: Final = ("open", "high", "low", "close", "volume")
@@ -71,11 +71,14 @@ def column_name(choice: Choice, output: str) -> str:
 
 
 def _indicators(candles: Candles, level: Level, choices: tuple[Choice, ...]) -> Columns:
-    columns: Columns = {}
-    for choice in choices:
-        outputs = compute(choice.indicator, candles, choice.parameters, step_ms=level.ms)
-        columns |= {column_name(choice, output): values for output, values in outputs.items()}
-    return columns
+    wanted = [(choice.indicator, choice.parameters) for choice in choices]
+    return {
+        column_name(choice, output): values
+        for choice, outputs in zip(
+            choices, compute_all(wanted, candles, step_ms=level.ms), strict=True
+        )
+        for output, values in outputs.items()
+    }
 
 
 def _gaps(times: NDArray[np.int64], step_ms: int) -> tuple[tuple[int, int], ...]:

@@ -8,6 +8,7 @@ from marketdata.domain.indicators.computing import (
     advance,
     begin,
     compute,
+    compute_all,
     warm,
 )
 from marketdata.domain.indicators.registry import INDICATORS, find_indicator, parse_indicator
@@ -24,6 +25,7 @@ __all__ = [
     "advance",
     "begin",
     "compute",
+    "compute_all",
     "find_indicator",
     "parse_indicator",
     "segments",

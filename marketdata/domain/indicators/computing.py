@@ -1,16 +1,16 @@
 """Computing an indicator: over all candles at once, or from where it stood a candle ago.
 
-Both are one function, `advance`: `compute` advances from nothing. So what a chart shows, what a
-backtest sees over years and what a bot sees a minute at a time have the same bits.
+Both are the same walk; `compute` begins it with nothing. So what a chart shows, what a backtest
+sees over years and what a bot sees a minute at a time have the same bits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from marketdata.domain.errors import InvalidCandles, InvalidIndicator
 from marketdata.domain.indicators.base import Floats, Indicator, Parameters
 from marketdata.domain.indicators.registry import INDICATORS
-from marketdata.domain.indicators.segments import LONGEST_GAP, segments
+from marketdata.domain.indicators.segments import LONGEST_GAP, Segment, segments
 from marketdata.domain.records import Candles
 
 Columns = Mapping[str, NDArray[Any]]
 _T = TypeVar("_T", bound=np.generic)
 
-_KERNELS = "marketdata.domain.indicators.kernels"
+_KERNELS: Final = "marketdata.domain.indicators.kernels"
+_OPEN_TIME: Final = "open_time_ms"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,8 +68,24 @@ def compute(
     or since a gap of more than `longest_gap` candles. Raises InvalidIndicator for wrong parameters
     and InvalidCandles for candles out of order or not finite.
     """
-    begun = begin(indicator, params)
-    return advance(indicator, candles, params, begun, step_ms=step_ms, longest_gap=longest_gap)[0]
+    wanted = [(indicator, params)]
+    return compute_all(wanted, candles, step_ms=step_ms, longest_gap=longest_gap)[0]
+
+
+def compute_all(
+    wanted: Sequence[tuple[Indicator, Parameters]],
+    candles: Candles | Columns,
+    *,
+    step_ms: int,
+    longest_gap: int = LONGEST_GAP,
+) -> list[dict[str, Floats]]:
+    """Return what `compute` does for each of `wanted`; the candles are checked once for all."""
+    columns = _checked(candles, {name for indicator, _ in wanted for name in indicator.inputs})
+    walked = segments(columns[_OPEN_TIME], step_ms, longest_gap=longest_gap)
+    return [
+        _walk(indicator, indicator.resolve(params), columns, walked, begin(indicator, params))[0]
+        for indicator, params in wanted
+    ]
 
 
 def advance(
@@ -83,6 +100,7 @@ def advance(
     """Return the outputs over `candles`, which follow those `state` has seen, and the new state.
 
     Any number of candles may come at once: the outputs have the same bits however they are split.
+    Raises InvalidIndicator also for a state that belongs to other parameters.
     """
     resolved = indicator.resolve(params)
     if len(state.values) != indicator.state_size(resolved):
@@ -90,30 +108,43 @@ def advance(
             f"expected a state of {indicator.state_size(resolved)} numbers for {indicator.key} "
             f"with these parameters; it has {len(state.values)}"
         )
-    times = _own(np.ascontiguousarray(candles["open_time_ms"], dtype=np.int64))
-    inputs = [_column(candles, name) for name in indicator.inputs]
-    outputs = [np.empty(len(times)) for _ in indicator.outputs]
-    kernel, numbers, values = _kernel(indicator.kernel), resolved.values(), state.values.copy()
-    for start, end, is_new in segments(
-        times, step_ms, after_ms=state.last_open_ms, longest_gap=longest_gap
-    ):
-        if is_new:
-            values[:] = 0
-        read, written = ([column[start:end] for column in all_] for all_ in (inputs, outputs))
-        kernel(*read, *numbers, values, *written)
-    last_ms = int(times[-1]) if len(times) else state.last_open_ms
-    return dict(zip(indicator.outputs, outputs, strict=True)), IndicatorState(last_ms, values)
+    columns = _checked(candles, indicator.inputs)
+    walked = segments(
+        columns[_OPEN_TIME], step_ms, after_ms=state.last_open_ms, longest_gap=longest_gap
+    )
+    return _walk(indicator, resolved, columns, walked, state)
 
 
 def warm(indicators: Iterable[Indicator] = tuple(INDICATORS.values())) -> None:
     """Load or compile the kernels, so that the first candle does not wait for them.
 
     For processes that compute: a worker calls it when it starts. It takes a moment when the machine
-    code is on disk, and half a minute of one core when it is not.
+    code is on disk, and some ten seconds of one core when it is not.
     """
     for indicator in indicators:
         columns = {name: np.ones(1) for name in indicator.inputs}
-        compute(indicator, {**columns, "open_time_ms": np.zeros(1, np.int64)}, {}, step_ms=1)
+        compute(indicator, {**columns, _OPEN_TIME: np.zeros(1, np.int64)}, {}, step_ms=1)
+
+
+def _walk(
+    indicator: Indicator,
+    resolved: Parameters,
+    columns: Columns,
+    walked: Iterable[Segment],
+    state: IndicatorState,
+) -> tuple[dict[str, Floats], IndicatorState]:
+    times, values = columns[_OPEN_TIME], state.values.copy()
+    inputs = [columns[name].astype(np.float64, copy=False) for name in indicator.inputs]
+    # One block: large ones are mapped in large pages, which come much faster than small ones.
+    outputs = np.empty((len(indicator.outputs), len(times)))
+    kernel = _kernel(indicator.kernel)
+    for start, end, is_new in walked:
+        if is_new:
+            values[:] = 0
+        read, written = ([column[start:end] for column in each] for each in (inputs, outputs))
+        kernel(*read, *resolved.values(), values, *written)
+    last_ms = int(times[-1]) if len(times) else state.last_open_ms
+    return dict(zip(indicator.outputs, outputs, strict=True)), IndicatorState(last_ms, values)
 
 
 @cache
@@ -124,11 +155,17 @@ def _kernel(name: str) -> Callable[..., None]:
     return kernel
 
 
-def _column(candles: Candles | Columns, name: str) -> Floats:
-    column: Floats = np.ascontiguousarray(candles[name], dtype=np.float64)
-    if not np.isfinite(column).all():
-        raise InvalidCandles(f"expected finite numbers as {name}; one is not")
-    return _own(column)
+def _checked(candles: Candles | Columns, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """Return the open times and the named columns, contiguous; InvalidCandles if not finite."""
+    columns: dict[str, Any] = {
+        name: np.ascontiguousarray(candles[name], dtype=np.float64)
+        for name in {*names} - {_OPEN_TIME}
+    }
+    for name, column in columns.items():
+        if not np.isfinite(column).all():
+            raise InvalidCandles(f"expected finite numbers as {name}; one is not")
+    columns[_OPEN_TIME] = np.ascontiguousarray(candles[_OPEN_TIME], dtype=np.int64)
+    return {name: _own(column) for name, column in columns.items()}
 
 
 def _own(column: NDArray[_T]) -> NDArray[_T]:

@@ -5,25 +5,30 @@ from __future__ import annotations
 import math
 
 from marketdata.domain.compiling import compiled
-from marketdata.domain.indicators.kernels.smoothing import smooth
+from marketdata.domain.indicators.kernels.smoothing import corrected, smooth
 from marketdata.domain.indicators.kernels.types import Floats
 
 
 @compiled
 def rsi(closes: Floats, period: int, state: Floats, strengths: Floats) -> None:
     """Write the relative strength index. State: seen, last close, anchors and averages."""
-    seen, last = state[0], state[1]
+    seen, last = int(state[0]), state[1]
     rise_anchor, rise, fall_anchor, fall = state[2], state[3], state[4], state[5]
-    weight = 1.0 / period
-    for index in range(len(closes)):
-        if seen > 0:
+    weight, early = 1.0 / period, min(max(period + 1 - seen, 0), len(closes))
+    for index in range(early):
+        if seen + index > 0:
             up, down = max(closes[index] - last, 0.0), max(last - closes[index], 0.0)
-            rise_anchor, rise = smooth(seen - 1, rise_anchor, rise, up, period, weight)
-            fall_anchor, fall = smooth(seen - 1, fall_anchor, fall, down, period, weight)
+            rise_anchor, rise = smooth(seen + index - 1, rise_anchor, rise, up, period, weight)
+            fall_anchor, fall = smooth(seen + index - 1, fall_anchor, fall, down, period, weight)
         last = closes[index]
-        seen += 1
-        strengths[index] = _share(rise, rise + fall, 50.0) if seen > period else math.nan
-    state[0], state[1] = seen, last
+        strengths[index] = _strength(rise, fall) if seen + index == period else math.nan
+    for index in range(early, len(closes)):
+        change = closes[index] - last
+        rise = corrected(rise, max(change, 0.0), weight)
+        fall = corrected(fall, max(-change, 0.0), weight)
+        last = closes[index]
+        strengths[index] = _strength(rise, fall)
+    state[0], state[1] = seen + len(closes), last
     state[2], state[3], state[4], state[5] = rise_anchor, rise, fall_anchor, fall
 
 
@@ -89,6 +94,11 @@ def adx(
 @compiled
 def _share(part: float, whole: float, otherwise: float) -> float:
     return 100.0 * part / whole if whole > 0 else otherwise
+
+
+@compiled
+def _strength(rise: float, fall: float) -> float:
+    return _share(rise, rise + fall, 50.0)
 
 
 @compiled

@@ -15,11 +15,10 @@ def smooth(
     """Return anchor and average after `value`, when `seen` values came before it.
 
     The average is defined from the `period`-th value on, where it is the simple average of them;
-    until then it holds the sum of their differences from the first, the anchor. Written as a
-    correction, so that a constant series stays exactly where it is.
+    until then it holds the sum of their differences from the first, the anchor.
     """
     if seen >= period:
-        return anchor, multiply_add(weight, value - average, average)
+        return anchor, corrected(average, value, weight)
     if seen == 0:
         anchor = value
     average += value - anchor
@@ -29,15 +28,24 @@ def smooth(
 
 
 @compiled
+def corrected(average: float, value: float, weight: float) -> float:
+    """Return the next average. As a correction, a constant series stays exactly where it is."""
+    return multiply_add(weight, value - average, average)
+
+
+@compiled
 def ema(values: Floats, period: int, state: Floats, averages: Floats) -> None:
     """Write the average of weight 2 / (period + 1). State: seen, anchor, average."""
-    seen, anchor, average = state[0], state[1], state[2]
+    seen, anchor, average = int(state[0]), state[1], state[2]
     weight = 2.0 / (period + 1)
-    for index in range(len(values)):
-        anchor, average = smooth(seen, anchor, average, values[index], period, weight)
-        seen += 1
-        averages[index] = average if seen >= period else math.nan
-    state[0], state[1], state[2] = seen, anchor, average
+    early = min(max(period - seen, 0), len(values))
+    for index in range(early):
+        anchor, average = smooth(seen + index, anchor, average, values[index], period, weight)
+        averages[index] = average if seen + index + 1 == period else math.nan
+    for index in range(early, len(values)):
+        average = corrected(average, values[index], weight)
+        averages[index] = average
+    state[0], state[1], state[2] = seen + len(values), anchor, average
 
 
 @compiled
@@ -63,10 +71,10 @@ def macd(
     for index in range(len(values)):
         value = values[index]
         if seen >= warm:
-            fast_average = multiply_add(fast_weight, value - fast_average, fast_average)
-            slow_average = multiply_add(slow_weight, value - slow_average, slow_average)
+            fast_average = corrected(fast_average, value, fast_weight)
+            slow_average = corrected(slow_average, value, slow_weight)
             line = fast_average - slow_average
-            signal_average = multiply_add(signal_weight, line - signal_average, signal_average)
+            signal_average = corrected(signal_average, line, signal_weight)
             lines[index], signals[index] = line, signal_average
             histograms[index] = line - signal_average
             continue
