@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 
 from tcpdashboard.compiled import keep_compiled_code
 
@@ -119,3 +120,8 @@ def test_only_compiled_code_imports_numba():
         if "numba" in file.read_text() and "import numba" in file.read_text()
     }
     assert importing == {"marketdata/domain/compiling.py"}
+
+
+def test_the_command_compiles_all_of_them(capsys):
+    call_command("compile_kernels")
+    assert capsys.readouterr().out.startswith("14 indicators are compiled (")
