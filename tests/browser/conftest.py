@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -148,9 +149,9 @@ def site(history, static_files):
     assert complaints == []
 
 
-@pytest.fixture(scope="module")
-def browser(site):
-    """A browser; after `site`, because Django's database refuses to work beside its event loop."""
+@contextmanager
+def launched_browser():
+    """Run a browser; without one the test is skipped with the reason."""
     playwright_api = pytest.importorskip("playwright.sync_api")
     if not Path(CHROMIUM).exists():
         pytest.skip(f"the browser tests need Chromium at {CHROMIUM}; see the README")
@@ -158,6 +159,13 @@ def browser(site):
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="module")
+def browser(site):
+    """A browser; after `site`, because Django's database refuses to work beside its event loop."""
+    with launched_browser() as chromium:
+        yield chromium
 
 
 @pytest.fixture

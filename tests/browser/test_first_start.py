@@ -17,12 +17,15 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from playwright.sync_api import Page, sync_playwright
 
-from tests.browser.conftest import ARGUMENTS, CHROMIUM
+from tests.browser.conftest import launched_browser
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_S, MONTH_S, STOP_S, LIVE_S = 120, 180, 10, 10
@@ -109,13 +112,11 @@ def running_house(var: Path) -> Iterator[House]:
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with launched_browser() as browser:
         yield browser.new_page(viewport={"width": 1440, "height": 900})
-        browser.close()
 
 
-def test_a_newcomer_sees_a_month_of_candles_that_goes_on_live(house: House, page: Page) -> None:
+def test_a_newcomer_sees_a_month_of_candles_that_goes_on_live(page: Page, house: House) -> None:
     house.wait_for(rf"http://[\w.]+:{house.port}", READY_S)
     log_in(house, page)
     assert "simulated" in page.locator("body").inner_text().lower()
