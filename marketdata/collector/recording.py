@@ -50,7 +50,8 @@ class Tap:
             return False
         if every_ms == 0:
             return True
-        slot = self.now_ms // every_ms
+        # Before the first event 0, and not this machine's time: that may be far ahead.
+        slot = self._clock.now_ms // every_ms
         if slot <= self._slots.get((channel, subject), -1):
             return False
         self._slots[channel, subject] = slot

@@ -1,0 +1,242 @@
+"""What is kept of an exchange's messages as they came, against the simulated exchange."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from dataclasses import replace
+
+import pytest
+
+from marketdata.collector.clock import ExchangeClock
+from marketdata.collector.complaints import Complaints
+from marketdata.collector.okx.collector import OKXCollector
+from marketdata.collector.okx.keeping import keep
+from marketdata.collector.okx.parsing import parse
+from marketdata.collector.okx.private import login_request
+from marketdata.collector.okx.websocket import requests
+from marketdata.collector.ports import Credential
+from marketdata.collector.recording import Tap
+from marketdata.domain.raw import RawChannel
+from marketdata.domain.timeframe import MINUTE_MS
+from marketdata.simulator.config import Credentials
+from tests.marketdata.collector.collection import QUICK, endpoints, history, specs
+from tests.marketdata.collector.memory import MemorySink, Screen
+from tests.simulated_exchange import START_MS, running_exchange
+
+ALL = dict.fromkeys(RawChannel, 0.0)
+SIMULATED = Credentials()
+READER = Credential(SIMULATED.api_key, SIMULATED.secret, SIMULATED.passphrase)
+
+
+class Memory:
+    """Implements Recorder by remembering everything."""
+
+    def __init__(self):
+        self.messages = []
+        self.is_closed = False
+
+    def record(self, message):
+        self.messages.append(message)
+
+    def health(self):
+        return {"kept": len(self.messages)}
+
+    def close(self):
+        self.is_closed = True
+
+    def of(self, channel):
+        return [one for one in self.messages if one.channel is channel]
+
+    def payloads(self, channel):
+        return [json.loads(one.payload) for one in self.of(channel)]
+
+
+@contextlib.asynccontextmanager
+async def recording(tmp_path, *, every_s=ALL, credential=None, symbols=("BTC-USDT",), **config):
+    memory, stop = Memory(), asyncio.Event()
+    async with running_exchange(tmp_path, speed=30, **config) as exchange:
+        instruments = await specs(exchange, *symbols)
+        rest = history(exchange)
+        collector = OKXCollector(
+            instruments=instruments,
+            sink=MemorySink(instruments),
+            publisher=Screen(),
+            endpoints=replace(endpoints(exchange), private=f"{exchange.websocket_url}/private"),
+            history=rest,
+            settings=QUICK,
+            recorder=memory,
+            raw_every_s=every_s,
+            credential=credential,
+        )
+        running = asyncio.create_task(collector.run(stop))
+        try:
+            yield memory, collector
+        finally:
+            stop.set()
+            await asyncio.wait_for(running, 10)
+            await rest.close()
+
+
+async def becomes(condition, seconds=15.0):
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.02)
+
+
+def tap(memory, every_s=ALL, now_ms=START_MS):
+    clock = ExchangeClock()
+    clock.anchor(now_ms)
+    clock.advance(now_ms)
+    return Tap(memory, every_s, clock, Complaints(60.0), wall_ms=lambda: 5), clock
+
+
+# ------------------------------------------------------------------ with the exchange
+@pytest.mark.asyncio
+async def test_every_public_channel_is_kept_as_the_exchange_wrote_it(tmp_path):
+    wanted = set(RawChannel) - {RawChannel.BALANCES, RawChannel.INSTRUMENTS}
+    async with recording(tmp_path, symbols=("BTC-USDT", "BTC-USDT-SWAP")) as (memory, collector):
+        await becomes(lambda: {one.channel for one in memory.messages} >= wanted)
+        await becomes(lambda: {one.symbol for one in memory.of(RawChannel.BOOKS)} > {"BTC-USDT"})
+        assert collector.health()["refused"] == {}
+        assert collector.health()["raw"]["kept"] > 0
+    ticker = memory.payloads(RawChannel.TICKERS)[0]
+    assert {"last", "bidPx", "askPx", "vol24h"} <= set(ticker)
+    book = memory.payloads(RawChannel.BOOKS)[0]
+    assert len(book["bids"]) == len(book["asks"]) == 5
+    assert len(memory.payloads(RawChannel.CANDLES)[0]) == 9
+    (status,) = memory.of(RawChannel.STATUS)
+    assert status.symbol is None
+    assert json.loads(status.payload)["state"] == "completed"
+    # A week before: the latest maintenance is told at once, whenever it was.
+    assert status.exchange_ms < START_MS - 6 * 86_400_000
+    assert memory.is_closed
+
+
+@pytest.mark.asyncio
+async def test_one_message_of_an_instrument_is_kept_in_each_stretch_of_exchange_time(tmp_path):
+    every_s = {RawChannel.TICKERS: 10.0, RawChannel.BOOKS: 20.0}
+    async with recording(tmp_path, every_s=every_s) as (memory, collector):
+        await becomes(lambda: collector.pipeline.clock.now_ms > START_MS + 90_000)
+    span_s = (collector.pipeline.clock.now_ms - START_MS) / 1000
+    assert 5 <= len(memory.of(RawChannel.TICKERS)) <= span_s / 10 + 2
+    assert 3 <= len(memory.of(RawChannel.BOOKS)) <= span_s / 20 + 2
+    assert {one.channel for one in memory.messages} == {RawChannel.TICKERS, RawChannel.BOOKS}
+
+
+@pytest.mark.asyncio
+async def test_the_balances_of_the_account_come_over_the_private_socket(tmp_path):
+    async with recording(tmp_path, credential=READER) as (memory, collector):
+        await becomes(lambda: len(memory.of(RawChannel.BALANCES)) >= 2)
+        assert collector.health()["connected"]["private"]
+    first = memory.of(RawChannel.BALANCES)[0]
+    assert (first.symbol, first.exchange_ms >= START_MS) == (None, True)
+    assert json.loads(first.payload)["details"][0]["ccy"] == "USDT"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [({"api_key": "x"}, "60005"), ({"secret": "x"}, "60007"), ({"passphrase": "x"}, "60024")],
+)
+async def test_a_refused_login_is_told_and_trades_come_all_the_same(tmp_path, wrong, code, caplog):
+    async with recording(tmp_path, credential=replace(READER, **wrong)) as (memory, collector):
+        await becomes(lambda: f"login refused with {code}" in collector.health()["last_error"])
+        await becomes(lambda: collector.health()["stored_trades"] > 0)
+        assert not collector.health()["connected"]["private"]
+        assert not memory.of(RawChannel.BALANCES)
+        told = json.dumps(collector.health())
+    for secret in (SIMULATED.api_key, SIMULATED.secret, SIMULATED.passphrase):
+        assert secret not in told
+        assert secret not in caplog.text
+
+
+@pytest.mark.asyncio
+async def test_without_channels_to_keep_nothing_more_is_subscribed(tmp_path):
+    async with recording(tmp_path, every_s={}, credential=READER) as (memory, collector):
+        await becomes(lambda: collector.health()["stored_trades"] > 0)
+        assert collector.health()["channels"] == {"public": 1, "business": 2}
+    assert memory.messages == []
+
+
+# ------------------------------------------------------------------ frame by frame
+def test_a_closed_candle_is_kept_whenever_it_comes_and_a_running_one_now_and_then():
+    memory = Memory()
+    tapped, clock = tap(memory, {RawChannel.CANDLES: 60.0})
+    for second in range(120):
+        clock.advance(START_MS + second * 1_000)
+        confirm = "1" if second == 63 else "0"
+        row = [str(START_MS), *"1111111", confirm]
+        argument = {"channel": "candle1m", "instId": "BTC-USDT"}
+        frame = json.dumps({"arg": argument, "data": [row]}).encode()
+        assert keep(tapped, parse(frame), frame)
+    kept = [(one.exchange_ms - START_MS, json.loads(one.payload)[-1]) for one in memory.messages]
+    assert kept == [(0, "0"), (60_000, "0"), (63_000, "1")]
+
+
+def test_a_change_of_an_instrument_is_kept_with_the_instrument_it_is_about():
+    memory = Memory()
+    tapped, _ = tap(memory)
+    frame = (
+        b'{"arg":{"channel":"instruments","instType":"SPOT"},"data":[{"instId":"BTC-USDT",'
+        b'"tickSz":"0.01","state":"live"},{"instId":"ETH-USDT","state":"suspend"}]}'
+    )
+    assert keep(tapped, parse(frame), frame)
+    assert [(one.symbol, one.exchange_ms) for one in memory.of(RawChannel.INSTRUMENTS)] == [
+        ("BTC-USDT", START_MS),
+        ("ETH-USDT", START_MS),
+    ]
+    assert memory.payloads(RawChannel.INSTRUMENTS)[0]["tickSz"] == "0.01"
+
+
+@pytest.mark.parametrize("stamp", ['"x"', "{}", '"1e3"'])
+def test_a_row_that_cannot_be_read_is_a_complaint_and_no_crash(stamp):
+    memory = Memory()
+    tapped, _ = tap(memory)
+    frame = b'{"arg":{"channel":"status"},"data":[{"ts":%s}]}' % stamp.encode()
+    assert not keep(tapped, parse(frame), frame)
+    assert memory.messages == []
+
+
+def test_a_message_from_the_far_future_makes_no_table_of_its_own():
+    memory = Memory()
+    tapped, _ = tap(memory)
+    frame = b'{"arg":{"channel":"status"},"data":[{"ts":"%d"}]}' % (START_MS + 400 * 86_400_000)
+    assert keep(tapped, parse(frame), frame)
+    assert memory.messages == []
+
+
+def test_trades_are_never_kept_twice():
+    memory = Memory()
+    tapped, _ = tap(memory)
+    frame = (
+        b'{"arg":{"channel":"trades-all","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT",'
+        b'"tradeId":"1","px":"1","sz":"1","side":"buy","ts":"%d"}]}' % (START_MS + MINUTE_MS)
+    )
+    assert keep(tapped, parse(frame), frame)
+    assert memory.messages == []
+
+
+def test_channels_name_what_they_are_about_as_okx_wants_it():
+    (request,) = requests(
+        "subscribe",
+        {("books5", "BTC-USDT"), ("status", ""), ("instruments", "SPOT"), ("account", "")},
+    )
+    assert json.loads(request)["args"] == [
+        {"channel": "account"},
+        {"channel": "books5", "instId": "BTC-USDT"},
+        {"channel": "instruments", "instType": "SPOT"},
+        {"channel": "status"},
+    ]
+
+
+def test_a_credential_shows_nothing_and_the_login_is_signed():
+    assert "simulated" not in repr(READER)
+    argument = json.loads(login_request(Credential("k", "s", "p"), 1538054050))["args"][0]
+    assert argument == {
+        "apiKey": "k",
+        "passphrase": "p",
+        "timestamp": "1538054050",
+        "sign": "4wFKSrXaG6EYOdbv/KEKJIOMEzKwShv8qgkR1OcPdvE=",
+    }
