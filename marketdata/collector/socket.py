@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
-from typing import Final
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any, Final
 
 from marketdata.collector.errors import ExchangeUnavailable
 from marketdata.collector.settings import CollectorSettings
@@ -171,6 +171,19 @@ class Socket(ABC):
                 self._unanswered |= channels
             if channels:
                 await self.ask(wish, channels)
+
+
+async def until_first_ends(*works: Coroutine[Any, Any, None]) -> None:
+    """Run `works` side by side until one of them ends; raise what it raised, cancel the others."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _nobody(channel: Channel) -> None:

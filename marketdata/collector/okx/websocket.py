@@ -25,7 +25,7 @@ from marketdata.collector.okx.constants import (
 from marketdata.collector.okx.messages import Notice
 from marketdata.collector.okx.rest import is_loopback
 from marketdata.collector.settings import CollectorSettings
-from marketdata.collector.socket import Channel, Socket
+from marketdata.collector.socket import Channel, Socket, until_first_ends
 
 # Frames that wait in the library before it stops reading the network.
 MAX_FRAMES_WAITING: Final = 256
@@ -73,17 +73,11 @@ class OKXSocket(Socket):
         """
         try:
             self._connection = await self._dial()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._read(self._connection), name="read")
-                tasks.create_task(self.subscribe(), name="subscribe")
-                tasks.create_task(self._watch(self._connection), name="watch")
+            await until_first_ends(
+                self._read(self._connection), self.subscribe(), self._watch(self._connection)
+            )
         except ENDS as error:
             raise ExchangeUnavailable(_reason(error)) from error
-        except BaseExceptionGroup as errors:
-            ends, others = errors.split(ENDS)
-            if ends is None or others is not None:
-                raise
-            raise ExchangeUnavailable(_reason(ends)) from errors
         finally:
             await self._close()
 
@@ -187,9 +181,7 @@ def _encoded(wish: str, args: list[dict[str, str]]) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Return an error, or the first of a group, in one line."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    """Return an error in one line."""
     if isinstance(error, ConnectionClosed):
         frame = error.rcvd
         return f"closed with {frame.code} {frame.reason}" if frame else "closed without a frame"
