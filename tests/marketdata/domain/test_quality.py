@@ -55,9 +55,10 @@ def test_candles_outside_the_range_do_not_matter():
     assert missing_minutes(candles, at("10:00:00"), at("10:10:00")) == []
 
 
-def test_sound_candles_pass():
-    check_candles(grid("10:00:00", "10:09:00"))
-    check_candles(empty_candles())
+def test_sound_candles_have_no_faults_and_pass():
+    for candles in (grid("10:00:00", "10:09:00"), empty_candles()):
+        assert candle_faults(candles) == []
+        check_candles(candles)
 
 
 @pytest.mark.parametrize(

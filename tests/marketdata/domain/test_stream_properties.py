@@ -128,11 +128,12 @@ def deliver(tape: Trades, random: Random, delivery: Delivery, first: int) -> Non
     delivery.finish()
 
 
-def check(store: Store, tape: Trades, start_ms: int = 0) -> None:
+def assert_undisturbed(store: Store, tape: Trades, start_ms: int = 0) -> None:
     """Compare with the undisturbed tape, from `start_ms` on, and the trade that closed it."""
     tape = np.concatenate([tape, closing(tape)])
     minutes = whole_minutes(tape)
     wanted = minutes[minutes["open_time_ms"] >= start_ms]
+    assert len(wanted), "nothing closed: nothing would be compared"
     assert store.trades.tolist() == tape[tape["time_ms"] >= start_ms].tolist()
     assert without(store.candles, *NOW) == without(wanted, *NOW)
 
@@ -148,7 +149,7 @@ def test_any_delivery_after_a_restart_gives_the_undisturbed_tape(tape, random):
 
     deliver(tape, random, delivery, stored)
 
-    check(delivery.store, tape)
+    assert_undisturbed(delivery.store, tape)
 
 
 @EXAMPLES
@@ -167,7 +168,7 @@ def test_any_delivery_after_a_first_start_gives_the_minutes_from_then_on(tape, r
 
     deliver(tape, random, delivery, old)
 
-    check(delivery.store, tape, start_ms)
+    assert_undisturbed(delivery.store, tape, start_ms)
 
 
 @EXAMPLES
