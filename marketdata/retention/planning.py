@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from django.conf import settings
 from django.db.models import Max
 
 from marketdata.domain.timeframe import DAY_MS
+from marketdata.exchanges import collected_exchanges
 from marketdata.models import TRADES, Collector, Instrument, from_ms, to_ms
 from marketdata.storage.partitions import Partition, count, partitions
 from marketdata.storage.policies import Policy, policies
@@ -41,11 +41,11 @@ class Expired:
 def data_now_ms() -> int:
     """Return the time that ages of data are counted from, in UTC milliseconds.
 
-    That is the newest time of the exchange collected here; while it is not collected nothing
+    That is the newest time of the exchanges collected here; while none is collected nothing
     gets older. Without a collector, or ahead of it, the time of this machine.
     """
     wall_ms = time.time_ns() // 1_000_000
-    collectors = Collector.objects.filter(exchange=settings.EXCHANGE)
+    collectors = Collector.objects.filter(exchange__in=collected_exchanges())
     newest = collectors.aggregate(newest=Max("exchange_time"))["newest"]
     return wall_ms if newest is None else min(wall_ms, to_ms(newest))
 
