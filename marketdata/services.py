@@ -14,7 +14,8 @@ from marketdata import tasks
 from marketdata.domain.errors import MarketDataError
 from marketdata.exchanges import collected_exchanges
 from marketdata.loading.listing import sync_instruments
-from marketdata.models import Collector, Instrument
+from marketdata.models import Collector, DataGap, GapState, Instrument
+from marketdata.repair.idrule import resume_id_rule as resume
 from marketdata.supervision.manager import CollectorManager
 from tcpdashboard.common.hints import hint
 
@@ -71,6 +72,32 @@ def request_restart(collector: Collector) -> None:
         restart_requested_at=Now(),
         forgiven_at=Now(),
     )
+
+
+def repair_gap(gap: DataGap) -> None:
+    """Try to repair `gap` again, at once and from the first attempt on.
+
+    Raises Refused for a gap that is being repaired or is repaired, and for one of an exchange that
+    is not collected here.
+    """
+    _refuse_other_exchange(gap.instrument.exchange)
+    with transaction.atomic():
+        waiting = DataGap.objects.filter(
+            pk=gap.pk, state__in=(GapState.OPEN, GapState.UNREPAIRABLE)
+        )
+        values = {"state": GapState.OPEN, "attempts": 0, "next_attempt_at": Now()}
+        if not waiting.update(**values):
+            raise Refused(f"{gap} is {DataGap.objects.get(pk=gap.pk).state}: nothing is to do")
+        transaction.on_commit(lambda: hint(tasks.repair_gaps))
+    gap.refresh_from_db()
+    log.info("gap_tried_again", gap=gap.pk)
+
+
+def resume_id_rule(instrument: Instrument) -> None:
+    """Let missing trade ids be gaps again. Raises Refused where they are."""
+    if not resume(instrument):
+        raise Refused(f"the id rule of {instrument} is not suspended")
+    log.info("id_rule_resumed", instrument=str(instrument))
 
 
 def instruments_of(exchange: str, symbols: Sequence[str]) -> list[Instrument]:

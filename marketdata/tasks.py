@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from celery import signals
-from django.conf import settings
 
 from marketdata.collector.errors import CollectorError
 from marketdata.exchanges import collected_exchanges
@@ -82,7 +81,8 @@ def scan_gaps() -> None:
     # Here, so that the web process, which only sends tasks, loads nothing of it.
     from marketdata.repair.scan import scan_exchange
 
-    if scan_exchange(settings.EXCHANGE).opened:
+    opened = [gap for one in collected_exchanges() for gap in scan_exchange(one).opened]
+    if opened:
         hint(repair_gaps)
 
 
@@ -91,7 +91,8 @@ def repair_gaps() -> None:
     """Repair the gaps that are due, as many as may be repaired at once."""
     from marketdata.repair.running import repair_gaps as repair
 
-    repair()
+    for exchange in collected_exchanges():
+        repair(exchange)
 
 
 @app.task(name="marketdata.verify_minutes", throws=(CollectorError,))

@@ -1,5 +1,5 @@
 """Market data in Django's admin."""
 
-from marketdata.admin import bulk, checks, collection, credentials, instruments, raw
+from marketdata.admin import bulk, checks, collection, credentials, gaps, instruments, raw
 
-__all__ = ["bulk", "checks", "collection", "credentials", "instruments", "raw"]
+__all__ = ["bulk", "checks", "collection", "credentials", "gaps", "instruments", "raw"]

@@ -1,4 +1,4 @@
-"""Collectors with what may be asked of them, and gaps."""
+"""Collectors with what may be asked of them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from django.http import HttpRequest
 
 from marketdata import services
 from marketdata.admin.actions import each
-from marketdata.admin.reading import ReadOnlyAdmin
-from marketdata.models import Collector, CollectorRestart, DataGap
+from marketdata.models import Collector, CollectorRestart
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Collector]
@@ -81,21 +80,3 @@ class CollectorAdmin(_ModelAdmin):
     @admin.action(description="Restart", permissions=["change"])
     def restart(self, request: HttpRequest, queryset: QuerySet[Collector]) -> None:
         each(request, queryset, services.request_restart, "collectors were asked to restart")
-
-
-@admin.register(DataGap)
-class DataGapAdmin(ReadOnlyAdmin):
-    list_display = (
-        "instrument",
-        "start",
-        "end",
-        "first_trade_id",
-        "last_trade_id",
-        "cause",
-        "state",
-        "opened_at",
-        "closed_at",
-    )
-    list_filter = ("state", "cause", "instrument")
-    list_select_related = ("instrument",)
-    ordering = ("-start",)

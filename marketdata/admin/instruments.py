@@ -31,11 +31,12 @@ class InstrumentAdmin(_ModelAdmin):
         "lot_size",
         "state",
         "history_loaded_at",
+        "id_rule_suspended_at",
     )
     list_filter = ("exchange", "kind", "is_enabled", "state")
     list_select_related = ("collector",)
     search_fields = ("symbol", "base", "quote")
-    actions = ("enable", "disable")
+    actions = ("enable", "disable", "resume_id_rule")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         # The exchange says it, or an action writes it; the service chooses the collector.
@@ -58,3 +59,7 @@ class InstrumentAdmin(_ModelAdmin):
     @admin.action(description="Stop collecting", permissions=["change"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Instrument]) -> None:
         each(request, queryset, services.disable_instrument, "instruments are no longer collected")
+
+    @admin.action(description="Let missing trade ids be gaps again", permissions=["change"])
+    def resume_id_rule(self, request: HttpRequest, queryset: QuerySet[Instrument]) -> None:
+        each(request, queryset, services.resume_id_rule, "instruments have the id rule again")

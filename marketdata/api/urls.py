@@ -8,6 +8,7 @@ from rest_framework.routers import SimpleRouter
 from marketdata.api.backfills import BackfillViewSet
 from marketdata.api.candles import CandlesView
 from marketdata.api.collectors import CollectorViewSet
+from marketdata.api.gaps import GapViewSet
 from marketdata.api.instruments import InstrumentViewSet
 from marketdata.api.integrity import IntegrityView
 from marketdata.api.raw import RawMessagesView
@@ -16,6 +17,7 @@ from marketdata.api.trades import TradesView
 router = SimpleRouter()
 router.register("instruments", InstrumentViewSet, basename="instrument")
 router.register("backfills", BackfillViewSet, basename="backfill")
+router.register("gaps", GapViewSet, basename="gap")
 router.register("collectors", CollectorViewSet, basename="collector")
 
 urlpatterns = [

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import DateTimeField, ExpressionWrapper, F, QuerySet, Value
+from django.db.models import DateTimeField, ExpressionWrapper, F, Value
 from django.db.models.functions import Now
 
-from marketdata.models import DataGap, GapState
+from marketdata.models import DataGap, DataGapQuerySet, GapState
 
 LONGEST_RETRY_S: Final = 6 * 3600.0
 
@@ -44,7 +44,7 @@ class Claim:
     gap_id: int
     owner: str
 
-    def rows(self) -> QuerySet[DataGap]:
+    def rows(self) -> DataGapQuerySet:
         """Return the gap's row while the claim holds, otherwise nothing."""
         return DataGap.objects.filter(
             pk=self.gap_id, state=GapState.REPAIRING, lease_owner=self.owner

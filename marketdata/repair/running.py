@@ -31,23 +31,24 @@ TURN_S: Final = 60.0
 log = structlog.get_logger(__name__)
 
 
-def repair_gaps(stop: threading.Event = SHUTDOWN) -> int:
-    """Repair gaps until none is due or this worker's time is over; return how many were tried.
+def repair_gaps(exchange: str, stop: threading.Event = SHUTDOWN) -> int:
+    """Repair gaps of `exchange` until none is due or this worker's time is over.
 
-    Any number of workers may do this at once; a gap is repaired by one of them.
+    Returns how many were tried. Any number of workers may do this at once; a gap is repaired by
+    one of them.
     """
     database, lease = DatabaseThread("repair"), DatabaseThread("repair-lease")
     try:
-        return asyncio.run(_repair_all(database, lease, stop))
+        return asyncio.run(_repair_all(exchange, database, lease, stop))
     finally:
         database.close()
         lease.close()
 
 
 async def _repair_all(
-    database: DatabaseThread, lease: DatabaseThread, stop: threading.Event
+    exchange: str, database: DatabaseThread, lease: DatabaseThread, stop: threading.Event
 ) -> int:
-    claim = await database.run(claim_next, settings.EXCHANGE)
+    claim = await database.run(claim_next, exchange)
     if claim is None:
         return 0
     end_s, tried = time.monotonic() + TURN_S, 0
@@ -55,11 +56,11 @@ async def _repair_all(
     def is_over() -> bool:
         return stop.is_set() or time.monotonic() > end_s
 
-    async with open_history(settings.EXCHANGE) as history:
+    async with open_history(exchange) as history:
         while claim is not None:
             await _Repair(claim, history, database, lease, is_over).run()
             tried += 1
-            claim = None if is_over() else await database.run(claim_next, settings.EXCHANGE)
+            claim = None if is_over() else await database.run(claim_next, exchange)
     await database.run(tell_gaps)
     return tried
 

@@ -79,8 +79,10 @@ async def _fetch(work: Work) -> None:
         found = await fetch_trades(work)
         if found:
             await work.database.run(note_found, work.instrument)
-        elif not gap.attempts and await work.database.run(_missing, gap):
-            await work.database.run(note_nothing_found, work.instrument)
+        elif not gap.attempts:
+            missing = await work.database.run(_missing, gap)
+            if missing:
+                await work.database.run(note_nothing_found, work.instrument)
 
 
 async def _candles(work: Work, note: str) -> Verdict:

@@ -52,12 +52,8 @@ def note_candle_holes(
     if timeframe is Timeframe.M1:
         holes = without(holes, _minutes_of_trades(instrument))
     fresh = without(holes, known)
-    opened = tuple(
-        gap
-        for hole in fresh
-        if not _lengthen(known, hole) and (gap := _open(instrument, timeframe, hole))
-    )
-    return Findings(opened, closed)
+    opened = [_open(instrument, timeframe, hole) for hole in fresh if not _lengthen(known, hole)]
+    return Findings(tuple(opened), closed)
 
 
 def note_id_holes(instrument: Instrument, holes: Iterable[IdHole]) -> Findings:

@@ -89,8 +89,8 @@ def read_given_up(instrument_id: int, open_ms: int, last_id: int) -> tuple[Hole,
     )
     return tuple(
         Hole(
-            first_id=gap.first_trade_id,
-            last_id=gap.last_trade_id,
+            first_id=gap.ids[0],
+            last_id=gap.ids[1],
             after_ms=to_ms(gap.start),
             before_ms=to_ms(gap.end),
             cause=_CAUSE_OF.get(DataGap.Cause(gap.cause), HoleCause.OUTAGE),

@@ -18,15 +18,28 @@ from marketdata.models import (
     Collector,
     DataGap,
     Instrument,
+    RangeLock,
+    RefusedBatch,
     RevisionRow,
     TradeRow,
+    from_ms,
 )
 from marketdata.storage import DatabaseSink, write_candles
 from tests.marketdata.storage.builders import DAY, batch, make_instrument, minutes, tape
 
 pytestmark = pytest.mark.django_db
 
-MODELS = [Instrument, Collector, DataGap, CandleConflict, CandleRow, TradeRow, RevisionRow]
+MODELS = [
+    Instrument,
+    Collector,
+    DataGap,
+    RangeLock,
+    RefusedBatch,
+    CandleConflict,
+    CandleRow,
+    TradeRow,
+    RevisionRow,
+]
 
 
 @pytest.fixture
@@ -48,6 +61,8 @@ def market():
     trades = tape(DAY, [100.0, 101.0])
     DatabaseSink(None, "okx", None).commit(batch(trades=trades, opened=(hole,)))
     Collector.objects.create(name="okx", exchange="okx")
+    RangeLock.objects.create(instrument=instrument, start=from_ms(0), end=from_ms(60_000))
+    RefusedBatch.objects.create(instrument=instrument, error="no", payload={"trades": []})
     return instrument
 
 
@@ -69,7 +84,7 @@ def test_a_list_and_the_page_of_a_row_answer(page, market, model):
 
     assert (listing.status_code, detail.status_code) == (200, 200)
     assert str(row.pk) in listing.text
-    assert 'name="_save"' not in detail.text or model is Instrument or model is Collector
+    assert 'name="_save"' not in detail.text or model in (Instrument, Collector, DataGap)
 
 
 def test_the_count_of_a_long_list_stops_at_ten_thousand(page, market):
@@ -133,3 +148,35 @@ def test_an_action_that_is_refused_is_told_and_does_not_stop_the_others(page, ma
 
     assert "okx-sim is not collected here" in response.text
     assert "1 collectors were asked to start" in response.text
+
+
+def test_a_gap_that_was_unrepairable_is_tried_again(page, market):
+    gap = DataGap.objects.get()
+    DataGap.objects.update(state="unrepairable", attempts=8)
+    for _ in range(2):
+        told = page.post(
+            url(DataGap), {"action": "try_again", "_selected_action": [gap.pk]}, follow=True
+        )
+        gap.refresh_from_db()
+        assert (gap.state, gap.attempts) == ("open", 0)
+    DataGap.objects.update(state="repaired")
+    told = page.post(
+        url(DataGap), {"action": "try_again", "_selected_action": [gap.pk]}, follow=True
+    )
+    assert "nothing is to do" in told.text
+
+
+def test_a_lock_says_who_made_it(page, market):
+    form = {"instrument": market.pk, "reason": "checked by hand"}
+    form |= {"start_0": "2024-01-01", "start_1": "00:00", "end_0": "2024-01-02", "end_1": "00:00"}
+    assert page.post(url(RangeLock, "add"), form).status_code == 302
+    assert RangeLock.objects.get(reason="checked by hand").made_by.username == "root"
+
+
+def test_the_id_rule_is_resumed_by_a_person(page, market):
+    chosen = {"action": "resume_id_rule", "_selected_action": [market.pk]}
+    assert "is not suspended" in page.post(url(Instrument), chosen, follow=True).text
+    Instrument.objects.update(id_rule_suspended_at=from_ms(DAY), id_holes_unfound=20)
+    page.post(url(Instrument), chosen, follow=True)
+    market.refresh_from_db()
+    assert (market.id_rule_suspended_at, market.id_holes_unfound) == (None, 0)

@@ -71,7 +71,7 @@ def test_the_scan_finds_exactly_the_holes_and_the_repair_fills_them(recording, h
     assert not scan_instrument(market).opened
     assert DataGap.objects.count() == 93
 
-    assert repair_gaps() == 93
+    assert repair_gaps("okx-sim") == 93
     assert {gap.state for gap in DataGap.objects.all()} == {"repaired"}
     for timeframe in Timeframe:
         assert np.array_equal(

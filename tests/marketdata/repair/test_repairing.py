@@ -99,7 +99,7 @@ def test_a_hole_in_the_ids_is_found_and_filled_and_every_candle_is_as_if_nothing
     gap = DataGap.objects.get(kind="trades")
     assert gap.ids == (int(tape["trade_id"][700]), int(tape["trade_id"][1_149]))
     assert not DataGap.objects.filter(kind="candles", timeframe=1).exists()
-    assert repair_gaps() >= 1
+    assert repair_gaps("okx-sim") >= 1
     gap.refresh_from_db()
     assert (gap.state, gap.filled_with) == ("repaired", "trades")
     assert np.array_equal(read_trades(market, 0, NEVER_MS), trades)
