@@ -17,11 +17,13 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tcpdashboard.compiled import keep_compiled_code
 from tests.benchmarks.figures import HEADER, Figure
 
-NAMES = ("ingest", "storage", "fanout", "chart", "memory")
+NAMES = ("ingest", "storage", "fanout", "chart", "indicators", "memory")
 LONG = ("memory",)
-REPORT = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
+BASE = Path(__file__).resolve().parents[2]
+REPORT = BASE / "docs" / "benchmarks.md"
 
 
 def main() -> int:
@@ -40,6 +42,7 @@ def with_engines(action: object) -> None:
     """Run `action` with migrated engines of its own."""
     from tcpdashboard.embedded import Engines
 
+    keep_compiled_code(BASE, BASE / "var")
     folder = Path(tempfile.mkdtemp(prefix="tcpd-bench-"))
     folder.chmod(0o711)
     engines = Engines(folder)
