@@ -64,7 +64,7 @@ class CredentialForm(_ModelForm):
                 return seal(entered)
             except KeyTrouble as error:
                 raise forms.ValidationError(str(error)) from None
-        stored = getattr(self.instance, name) if self.instance.pk is not None else None
+        stored = getattr(self.instance, name)
         if not isinstance(stored, Sealed):
             raise forms.ValidationError("This field is required.")
         return stored

@@ -11,7 +11,7 @@ from marketdata.domain.errors import MarketDataError
 from marketdata.domain.events import Resume
 from marketdata.domain.timeframe import MINUTE_MS
 from marketdata.exchanges import EXCHANGES
-from marketdata.models import Collector, Instrument
+from marketdata.models import Collector, DataGap, GapState, Instrument
 from marketdata.replay.comparing import Comparison, compare
 from marketdata.replay.reading import read_steps
 from marketdata.storage import DatabaseSink
@@ -53,6 +53,9 @@ def replay(
             end_ms,
         )
     )
+    # No exchange has this name: nobody could ever fetch what is missing.
+    gaps = DataGap.objects.filter(instrument__in=places)
+    gaps.move(GapState.UNREPAIRABLE, reason="missing in the stretch that was replayed")
     return [
         comparison
         for instrument, place in zip(instruments, places, strict=True)

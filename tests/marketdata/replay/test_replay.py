@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from marketdata.domain.raw import RawChannel, RawMessage
 from marketdata.domain.records import Source
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
-from marketdata.models import Candle, Collector, Instrument, Opening, Trade, from_ms
+from marketdata.models import Candle, Collector, DataGap, Instrument, Opening, Trade, from_ms
 from marketdata.replay.running import CannotReplay, replay
 from marketdata.storage import DatabaseSink, read_candles, read_trades
 from marketdata.storage.raw import RawWriter
@@ -159,3 +159,13 @@ def test_a_speed_paces_the_replay_by_exchange_time(stored):
     begun = time.monotonic()
     replay("okx", None, DAY + 10 * MINUTE_MS, DAY + 20 * MINUTE_MS, speed=600)
     assert time.monotonic() - begun > 0.9
+
+
+def test_what_is_missing_in_the_stretch_is_said_to_be_beyond_repair(stored):
+    lost = Trade.objects.filter(instrument=stored).order_by("trade_id")[700]
+    Trade.objects.filter(instrument=stored, trade_id=lost.trade_id).delete()
+    compared = replay("okx", None, DAY + 10 * MINUTE_MS, DAY + 80 * MINUTE_MS)
+    (gap,) = DataGap.objects.all()
+    assert (gap.first_trade_id, gap.last_trade_id) == (lost.trade_id, lost.trade_id)
+    assert (gap.instrument.exchange, gap.state) == ("okx-replay", "unrepairable")
+    assert not compared[0].is_equal
