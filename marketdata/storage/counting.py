@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,9 +61,17 @@ left join lateral (
         and candle.open_time < (kept.day + 1)::timestamp at time zone 'UTC'
 ) as fresh on kept.counted_version <> kept.version
 where kept.instrument_id = any(%s) and kept.timeframe = %s
+"""  # noqa: S608
+
+_RANGE: Final = """
     and kept.day between date '1970-01-01' + %s and date '1970-01-01' + %s
 order by 1, 2
-"""  # noqa: S608
+"""
+
+_STALE: Final = """
+    and kept.counted_version <> kept.version
+order by 2 desc, 1 limit %s
+"""
 
 # A day that is being written is left to the next time: nobody waits for a cache.
 _KEEP: Final = f"""
@@ -100,12 +108,24 @@ def select_counts(
     Days that changed since they were last counted are counted again, and kept. Two statements
     at most, whatever is asked for.
     """
-    cursor.execute(_SELECT, [list(instrument_ids), timeframe.minutes, first_day, last_day])
+    cursor.execute(_SELECT + _RANGE, [list(instrument_ids), timeframe.minutes, first_day, last_day])
     found = cursor.fetchall()
+    _keep(cursor, timeframe, found)
+    return np.array([(*row[:2], *row[4:]) for row in found], dtype=DAY_DTYPE)
+
+
+def count_stale_days(
+    cursor: CursorWrapper, instrument_ids: Sequence[int], timeframe: Timeframe, limit: int
+) -> None:
+    """Count the newest `limit` days that changed since they were last counted."""
+    cursor.execute(_SELECT + _STALE, [list(instrument_ids), timeframe.minutes, limit])
+    _keep(cursor, timeframe, cursor.fetchall())
+
+
+def _keep(cursor: CursorWrapper, timeframe: Timeframe, found: list[tuple[Any, ...]]) -> None:
     fresh = [row for row in found if row[3]]
     if fresh:
         instruments, days, versions, _, *counts = (
             list(column) for column in zip(*fresh, strict=True)
         )
         cursor.execute(_KEEP, [instruments, days, versions, *counts, timeframe.minutes])
-    return np.array([(*row[:2], *row[4:]) for row in found], dtype=DAY_DTYPE)

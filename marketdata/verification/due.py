@@ -17,7 +17,7 @@ from marketdata.domain.timeframe import DAY_MS, Timeframe
 from marketdata.models import CHECK_BYTES, CandleConflict, Instrument, from_ms
 from marketdata.storage.bits import select_bits
 from marketdata.storage.candles import select_candles
-from marketdata.storage.counting import select_counts
+from marketdata.storage.counting import count_stale_days
 
 _PAUSES: Final = (timedelta(minutes=2), timedelta(minutes=4))
 ATTEMPTS: Final = 1 + len(_PAUSES)
@@ -33,8 +33,8 @@ from marketdata_candleday as day
 left join marketdata_candlecheck as checked
     on checked.instrument_id = day.instrument_id and checked.day = day.day
 where day.instrument_id = any(%s) and day.timeframe = 1
-    and (day.counted_version <> day.version or day.by_trades + day.flat
-        > coalesce(bit_count(checked.verified) + bit_count(checked.differs), 0))
+    and day.by_trades + day.flat
+        > coalesce(bit_count(checked.verified) + bit_count(checked.differs), 0)
     and (checked.asked_at is null
         or checked.asked_at < now() - interval '1 minute' * least(power(2, checked.asks), 360))
 order by day.day desc, day.instrument_id limit %s
@@ -61,6 +61,7 @@ def due_days(exchange: str) -> list[DueDay]:
     """Return the days to look at now, the newest first."""
     instruments = {one.pk: one for one in Instrument.objects.filter(exchange=exchange)}
     with connection.cursor() as cursor:
+        count_stale_days(cursor, list(instruments), Timeframe.M1, DAYS_AT_ONCE)
         cursor.execute(_DAYS, [list(instruments), DAYS_AT_ONCE])
         return [DueDay(instruments[one], day) for one, day in cursor.fetchall()]
 
@@ -76,11 +77,7 @@ def unverified_minutes(due: DueDay, before_ms: int) -> NDArray[np.int64]:
         opens: NDArray[np.int64] = stored["open_time_ms"][is_checkable(stored)]
         bits = select_bits(cursor, instrument_id, start_ms, end_ms)
         place = bits.places(opens)
-        opens = opens[~(bits.verified[place] | bits.differs[place])]
-        if not len(opens):
-            # The day does not come again until it changes.
-            select_counts(cursor, [instrument_id], Timeframe.M1, due.day, due.day)
-    return opens
+    return opens[~(bits.verified[place] | bits.differs[place])]
 
 
 def note_asked(due: DueDay, *, is_answered: bool) -> None:
