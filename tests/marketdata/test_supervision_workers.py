@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 import urllib.request
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -96,6 +99,102 @@ def test_live_candles_and_history_join_into_the_exchange_s_own(exchange, tmp_pat
         stored = everything(instrument)
         assert len(stored) > 1440
         assert_equal_to_published(exchange, instrument, stored)
+
+
+def test_of_two_workers_the_other_takes_over_within_15_s_without_a_hole(exchange, tmp_path):
+    with two_workers(exchange, tmp_path) as workers:
+        holder, other = in_charge(workers)
+        holder.kill()
+        started = time.monotonic()
+        until(lambda: row().fencing_token == 2, 15)
+        took_s = time.monotonic() - started
+        until(lambda: row().state == "live", 15)
+        assert holder_pid() == other.process.pid
+        assert took_s < 15
+        then = newest_candle()
+        until(lambda: closed_after(then) >= 3, 60)
+        until(lambda: all(map(is_seamless, Instrument.objects.enabled())), 60)
+        assert reasons() == ["failover"]
+        assert 0 < row().restarts.get().down_s < 30
+        other.terminate()
+    assert_nothing_is_missing_or_twice(exchange)
+
+
+def test_a_worker_that_stood_still_writes_nothing_late_and_lets_go(exchange, tmp_path):
+    with two_workers(exchange, tmp_path) as workers:
+        holder, other = in_charge(workers)
+        os.killpg(holder.process.pid, signal.SIGSTOP)
+        until(lambda: row().fencing_token == 2 and row().state == "live", 40)
+        assert holder_pid() == other.process.pid
+        then = newest_candle()
+        os.killpg(holder.process.pid, signal.SIGCONT)
+        until(lambda: "lost its lease" in holder.log.read_text(), 20)
+        until(lambda: reasons() == ["lease lost"], 10)
+        until(lambda: closed_after(then) >= 3, 60)
+        until(lambda: all(map(is_seamless, Instrument.objects.enabled())), 60)
+        assert (row().fencing_token, holder_pid()) == (2, other.process.pid)
+        assert holder.process.poll() is None, "only its collector ended"
+        other.terminate()
+        until(lambda: row().fencing_token == 3 and row().state == "live", 20)
+        assert holder_pid() == holder.process.pid
+        holder.terminate()
+    assert reasons() == ["lease lost", "shutdown"]
+    assert_nothing_is_missing_or_twice(exchange)
+
+
+@contextmanager
+def two_workers(exchange, tmp_path):
+    """Run beat and two workers that may collect; their logs are apart."""
+    days = {"TCPD_HISTORY_DAYS": "1"}
+    folders = [tmp_path / name for name in ("beat", "first", "second")]
+    for folder in folders:
+        folder.mkdir()
+    with (
+        celery(BEAT, exchange, folders[0], **days),
+        celery(WORKER, exchange, folders[1], **days) as first,
+        celery(WORKER, exchange, folders[2], **days) as second,
+    ):
+        yield first, second
+
+
+def in_charge(workers):
+    """Return the worker that collects and the other one, once candles are being closed."""
+    services.seed_demo("okx-sim")
+    until(lambda: Collector.objects.filter(state="live").exists(), 40)
+    until(lambda: closed_from_trades() >= 2, 60)
+    until(lambda: not Instrument.objects.enabled().filter(history_loaded_at=None), 60)
+    first, second = workers
+    return (first, second) if holder_pid() == first.process.pid else (second, first)
+
+
+def holder_pid():
+    return int(row().lease_owner.split(":")[1])
+
+
+def reasons():
+    return list(row().restarts.order_by("fencing_token").values_list("reason", flat=True))
+
+
+def newest_candle():
+    return Candle.objects.filter(timeframe=1).latest("open_time").open_time
+
+
+def closed_after(time):
+    """Return the minutes closed after `time` of the instrument that has fewest."""
+    counts = [
+        Candle.objects.filter(instrument=one, timeframe=1, open_time__gt=time).count()
+        for one in Instrument.objects.enabled()
+    ]
+    return min(counts)
+
+
+def assert_nothing_is_missing_or_twice(exchange):
+    for instrument in Instrument.objects.enabled():
+        trades = Trade.objects.filter(instrument=instrument)
+        ids = sorted(trades.values_list("trade_id", flat=True))
+        assert len(ids) > 20
+        assert ids == list(range(ids[0], ids[-1] + 1)), instrument
+        assert_equal_to_published(exchange, instrument, everything(instrument))
 
 
 def row():
