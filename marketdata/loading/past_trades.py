@@ -16,7 +16,11 @@ from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 from marketdata.loading.plans import BackfillPlan
 from marketdata.loading.tally import Tally
 from marketdata.loading.work import BackfillWork
-from marketdata.storage.backfilling import is_from_trades, store_past_trades
+from marketdata.storage.backfilling import (
+    is_from_trades,
+    note_never_collected,
+    store_past_trades,
+)
 
 TRADES_AT_ONCE: Final = 2_000
 MARGIN_MS: Final = 1_000
@@ -103,6 +107,8 @@ def _store(
 ) -> Tally:
     with transaction.atomic():
         written = store_past_trades(work.instrument, trades, window, work.now_ms, work.run.fence)
+        if tally.before_id is None:
+            note_never_collected(work.instrument, trades)
         settled_ms, before_id = window[0], int(trades["trade_id"][0])
         more = work.run.done + (window[1] - window[0]) // MINUTE_MS
         tally = tally.with_trades(len(trades), written, before_id, settled_ms)

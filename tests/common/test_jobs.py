@@ -312,6 +312,14 @@ def test_a_defect_fails_the_job_and_raises_an_alert_until_it_is_resumed():
     assert not Alert.objects.open().exists()
 
 
+def test_cancelling_a_failed_job_ends_its_alert():
+    job = make("break")
+    run_job(job.pk, NEVER)
+    cancel_job(job)
+    assert (job.state, job.error) == ("cancelled", "ZeroDivisionError: a defect")
+    assert not Alert.objects.open().exists()
+
+
 def test_no_more_of_a_kind_run_than_may_run_at_once():
     jobs = [make("wait") for _ in range(4)]
     assert [claim(job.pk) is not None for job in jobs] == [True, True, False, False]

@@ -17,8 +17,18 @@ from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.loading import backfill, past_trades
 from marketdata.loading.listing import sync_instruments
 from marketdata.loading.plans import BackfillPlan, Order
-from marketdata.models import Candle, CandleRevision, Collector, Instrument, Opening, Trade, from_ms
+from marketdata.models import (
+    Candle,
+    CandleRevision,
+    Collector,
+    DataGap,
+    Instrument,
+    Opening,
+    Trade,
+    from_ms,
+)
 from marketdata.storage import range_fingerprint, read_candles, read_trades
+from marketdata.storage.tapes import scan_tape
 from tcpdashboard.common.jobs.orders import cancel_job, pause_job, resume_job
 from tcpdashboard.common.jobs.runner import run_job
 from tcpdashboard.common.models import Job
@@ -42,6 +52,7 @@ def exchange(tmp_path_factory):
 def btc(exchange, settings):
     settings.EXCHANGE = "okx-sim"
     settings.OKX_REST_URL = exchange.rest
+    settings.OKX_LIMITS = False
     settings.JOB_RENEW_SECONDS = 0.05
     sync_instruments("okx-sim")
     now = from_ms(DAY + 4 * DAY_MS + DAY_MS // 2)
@@ -132,6 +143,39 @@ def test_trades_go_on_in_the_middle_of_a_chunk(btc, monkeypatch):
     assert set(np.diff(trades["trade_id"])) == {1}
     traded = minutes_of(btc)
     assert set(traded["source"][traded["volume"] > 0]) == {Source.TRADES}
+
+
+def test_trades_between_two_stretches_that_were_asked_for_are_not_taken_for_lost(btc):
+    for start in (DAY + 3 * DAY_MS, DAY + 2 * DAY_MS, DAY + 4 * DAY_MS):
+        assert run_job(ask(start, start + 10 * MINUTE_MS, trades=True).pk, NEVER) == "done"
+    gaps = DataGap.objects.order_by("first_trade_id")
+    assert [(gap.cause, gap.state, gap.filled_with) for gap in gaps] == [
+        ("never_collected", "repaired", "candles")
+    ] * 2
+    scan_tape(btc, [])
+    assert not DataGap.objects.live().exists()
+    # A hole inside a stretch is one.
+    middle = DAY + 3 * DAY_MS + 5 * MINUTE_MS
+    lost = Trade.objects.filter(executed_at__range=(from_ms(middle), from_ms(middle + 20_000)))
+    assert lost.delete()[0] > 3
+    scan_tape(btc, [(DAY, DAY + 5 * DAY_MS)])
+    assert DataGap.objects.live().get().cause == "loss"
+
+
+def test_where_the_exchange_keeps_no_trades_any_more_its_candles_stay(btc):
+    kept_since = DAY + 4 * DAY_MS + DAY_MS // 2 - 90 * DAY_MS
+    # As if a request was made a day ago and has waited since.
+    Collector.objects.update(exchange_time=from_ms(DAY + 3 * DAY_MS))
+    job = ask(kept_since - 20 * MINUTE_MS, kept_since + 20 * MINUTE_MS, trades=True)
+    assert run_job(job.pk, NEVER) == "done"
+    job.refresh_from_db()
+    since = job.result["no_trades_before_ms"]
+    assert kept_since < since < kept_since + 5 * MINUTE_MS
+    stored = minutes_of(btc)
+    assert len(stored) == 40
+    from_trades = stored["source"] == Source.TRADES
+    assert from_trades.sum() > 10
+    assert not from_trades[stored["open_time_ms"] < since].any()
 
 
 def test_a_paused_and_resumed_backfill_ends_as_an_undisturbed_one(btc):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
 
 # First key of the advisory locks under which jobs of one kind are counted and taken.
-_KIND: Final = 7103
+_KIND: Final = 7105
 
 _DUE: Final = """
 update common_job set requested_at = now() where id in (

@@ -81,17 +81,18 @@ def resume_job(job: Job) -> None:
 
 
 def cancel_job(job: Job) -> None:
-    """Let the worker stop at its next step for good. Raises JobRefused when it is over.
+    """Let the worker stop at its next step for good; a failed job is not to be resumed any more.
 
-    What was stored until then stays.
+    What was stored until then stays. Raises JobRefused when it is done.
     """
     row = Job.objects.filter(pk=job.pk)
     wanted = {"desired": Job.Desired.CANCEL}
-    waits = row.filter(state__in=(Job.State.QUEUED, Job.State.PAUSED))
+    waits = row.exclude(state__in=(Job.State.RUNNING, Job.State.CANCELLING))
     if not waits.move(Job.State.CANCELLED, **wanted) and not row.filter(
         state=Job.State.RUNNING
     ).move(Job.State.CANCELLING, **wanted):
         _refuse_unless(job, "cancelled", Job.State.CANCELLING, Job.State.CANCELLED)
+    end_alert(FAILED_ALERT, str(job))
     _tell(job)
 
 

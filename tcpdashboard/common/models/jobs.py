@@ -152,7 +152,7 @@ TRANSITIONS: Final[Mapping[str, frozenset[str]]] = {
     Job.State.PAUSED: frozenset({Job.State.QUEUED, Job.State.CANCELLED}),
     # It may have ended by itself before its worker heard of it.
     Job.State.CANCELLING: frozenset({Job.State.CANCELLED, Job.State.DONE, Job.State.FAILED}),
-    Job.State.FAILED: frozenset({Job.State.QUEUED}),
+    Job.State.FAILED: frozenset({Job.State.QUEUED, Job.State.CANCELLED}),
     Job.State.CANCELLED: frozenset(),
     Job.State.DONE: frozenset(),
 }
