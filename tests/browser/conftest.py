@@ -145,8 +145,10 @@ def site(history, static_files):
         server.terminate()
         server.wait(20)
         log.close()
-    complaints = [line for line in written.read_text().splitlines() if COMPLAINT.search(line)]
-    assert complaints == []
+    lines = written.read_text().splitlines()
+    # A request that the browser gave up, as a chart does when its reader moves on, is no complaint.
+    lines = [line for line in lines if "request_cancelled" not in line]
+    assert [line for line in lines if COMPLAINT.search(line)] == []
 
 
 @contextmanager

@@ -311,9 +311,11 @@ def test_another_symbol_is_found_by_keys(open_page):
 def test_what_is_shown_can_be_read_as_a_table_and_taken_as_a_file(open_page, site):
     page = open_page()
     open_chart(page, "15m/", indicators="sma:20")
+    start, _ = page.evaluate(RANGE)
     price = page.evaluate(f"{PLOT}.data[0].close.at(-1)")
     site.publish_candle("BTC-USDT", "15m", site.end_ms, [price, price + 2, price - 2, price + 1])
     page.wait_for_selector(f".tag.last:text-is('{price + 1:,.1f}')")
+    page.wait_for_function(f"() => {RANGE}[0] === {start + 15 * MINUTE_MS}")
     settle(page)
     page.keyboard.press("t")
     shown = table_of(page)
@@ -412,3 +414,50 @@ def test_on_a_phone_one_finger_moves_and_two_zoom(open_page):
     touch(page, pinch)
     settle(page)
     assert span(page) < (moved[1] - moved[0]) * 0.7
+
+
+# ---------------------------------------------------------------------- scales
+
+
+def test_prices_stand_on_a_logarithmic_or_a_percent_scale(open_page, site):
+    page = open_page()
+    open_chart(page, "4h/")
+    axis = f"{PLOT}.layout.yaxis"
+    low, high = page.evaluate(f"{axis}.range")
+    page.keyboard.press("l")
+    page.wait_for_function(f"() => {axis}.type === 'log'")
+    shown = [10**value for value in page.evaluate(f"{axis}.range")]
+    assert shown == pytest.approx([low, high], rel=0.02)
+    last = page.evaluate(f"{PLOT}.data[0].close.at(-1)")
+    site.publish_candle("BTC-USDT", "4h", site.end_ms, [last, last, last, last])
+    page.wait_for_selector(f".tag.last:text-is('{last:,.1f}')")
+    # The last price, which is ours, stands where Plotly's axis says.
+    settle(page)
+    expected = page.evaluate(
+        f"(() => {{ const axis = {PLOT}._fullLayout.yaxis;"
+        f" return axis._offset + axis.c2p({last}); }})()"
+    )
+    drawn = page.locator(".overlay .last-line").get_attribute("y1")
+    assert float(drawn) == pytest.approx(expected, abs=1.5)
+    page.keyboard.press("p")
+    page.wait_for_function(f"() => {axis}.type === 'linear'")
+    texts = page.evaluate(f"{axis}.ticktext")
+    assert len(texts) >= 4
+    assert all(re.fullmatch(r"[+\N{MINUS SIGN}]\d+\.\d\d%", text) for text in texts)
+    values = page.evaluate(f"{axis}.tickvals")
+    ((base, zero),) = [
+        pair for pair in zip(values, texts, strict=True) if pair[1].endswith("0.00%")
+    ][:1]
+    assert zero == "+0.00%"
+    start, _ = page.evaluate(RANGE)
+    times, closes = page.evaluate(f"[{PLOT}.data[0].x, {PLOT}.data[0].close]")
+    first = next(row for row, time in enumerate(times) if time + 4 * 3_600_000 > start)
+    assert base == pytest.approx(closes[first])
+    assert page.locator("[data-scale=percent]").get_attribute("aria-pressed") == "true"
+    assert page.locator(".tag.last").inner_text().endswith("%")
+    page.reload()
+    page.wait_for_selector("tcp-chart[data-drawn]")
+    assert page.locator("[data-scale=percent]").get_attribute("aria-pressed") == "true"
+    page.click("[data-scale=percent]")
+    page.wait_for_function(f"() => !{axis}.ticktext")
+    assert page.evaluate(f"{axis}.type") == "linear"

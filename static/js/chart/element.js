@@ -6,6 +6,7 @@
 
 import { layout, margins, palette, traces } from "./figure.js";
 import { Gestures } from "./gestures.js";
+import { PriceScale } from "./price_scale.js";
 import { Legend } from "./legend.js";
 import { Geometry, Overlay } from "./overlay.js";
 import { isOutside, paneRanges } from "./scales.js";
@@ -24,7 +25,8 @@ class TcpChart extends HTMLElement {
   #shownView = null; // the view while a drag is under way
   #live = [];
   #last = null;
-  #drawn = null; // what Plotly shows: { ranges }
+  #scaleName = "price";
+  #drawn = null; // what Plotly shows: { ranges, scale }
   #isPlanned = false;
   #isDrawing = false;
   #cursor = null; // { ms, y } of the crosshair
@@ -64,6 +66,12 @@ class TcpChart extends HTMLElement {
     this.#view = view;
     this.#shownView = null;
     this.requestDraw();
+  }
+
+  /** Show prices by another scale: price, log or percent. */
+  setScale(name) {
+    this.#scaleName = name;
+    if (this.#drawn !== null) this.requestDraw();
   }
 
   /** Take the candles that are newer than the window, the last one forming; no Plotly involved. */
@@ -121,7 +129,7 @@ class TcpChart extends HTMLElement {
     try {
       const spec = this.#spec();
       const isFirst = this.#drawn === null;
-      this.#drawn = { ranges: spec.ranges };
+      this.#drawn = { ranges: spec.ranges, scale: spec.scale };
       this.#drawOverlay();
       if (isFirst) await this.#first(spec);
       else await window.Plotly.react(this.#plot, spec.data, spec.layout, CONFIG);
@@ -135,16 +143,18 @@ class TcpChart extends HTMLElement {
   #spec() {
     const colour = palette();
     const panes = this.#figure.layout.meta.panes;
-    const ranges = paneRanges(panes, this.#series, this.#view, this.#live);
+    const scale = new PriceScale(this.#scaleName, this.visibleCandles()[0]?.close);
+    const ranges = paneRanges(panes, this.#series, this.#view, this.#live, scale);
     const made = layout(this.#figure, {
       view: this.#view,
       ranges,
       gaps: this.#series.window.gaps,
       colour,
       isNarrow: this.#isNarrow,
+      scale,
     });
     const size = { width: this.clientWidth, height: this.clientHeight };
-    return { data: traces(this.#figure, this.#series, colour), layout: { ...made, ...size }, ranges };
+    return { data: traces(this.#figure, this.#series, colour), layout: { ...made, ...size }, ranges, scale };
   }
 
   async #first({ data, layout: made }) {
@@ -192,7 +202,7 @@ class TcpChart extends HTMLElement {
       margins: margins(this.#isNarrow),
       view: this.#shownView ?? this.#view,
       panes: this.#figure.layout.meta.panes,
-      ranges: this.#drawn.ranges,
+      ...this.#drawn,
     });
   }
 

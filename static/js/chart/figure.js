@@ -60,7 +60,7 @@ function outline({ time, columns, step }, column, colourName) {
 }
 
 /** The layout of `figure` for a view: its ranges are always written, never left to Plotly. */
-export function layout(figure, { view, ranges, gaps, colour, isNarrow }) {
+export function layout(figure, { view, ranges, gaps, colour, isNarrow, scale }) {
   const panes = figure.layout.meta.panes;
   const font = { family: "Inter, system-ui, sans-serif", size: isNarrow ? 10 : 11, color: colour("muted") };
   const grid = { gridcolor: colour("grid"), gridwidth: 1, tickfont: font };
@@ -73,7 +73,9 @@ export function layout(figure, { view, ranges, gaps, colour, isNarrow }) {
   };
   for (const pane of panes) {
     const name = axisName(pane.axis);
-    made[name] = { ...figure.layout[name], ...grid, range: ranges.get(pane.key), ...ticks(pane, isNarrow) };
+    const range = ranges.get(pane.key);
+    const axis = pane.key === "price" ? scale.axis(range) : { range };
+    made[name] = { ...figure.layout[name], ...grid, ...ticks(pane, isNarrow), ...axis };
   }
   return made;
 }

@@ -13,6 +13,8 @@ export function listenToKeys(chart, actions, timeframes) {
     f: () => actions.toggleFollow(),
     g: () => actions.openDate(),
     i: () => actions.openIndicators(),
+    l: () => actions.toggleScale("log"),
+    p: () => actions.toggleScale("percent"),
     s: () => actions.openSymbols(),
     t: () => actions.toggleTable(),
     "?": () => actions.openHelp(),

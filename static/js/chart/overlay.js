@@ -1,12 +1,14 @@
 // What moves without Plotly: the candles not yet in a window, the last price, the crosshair.
 
-import { compact, fixed, plain, time as timeText } from "../format.js";
+import { compact, plain, time as timeText } from "../format.js";
+import { PriceScale } from "./price_scale.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+const LINEAR = new PriceScale();
 
 /** Where times and values stand, in pixels of the chart. */
 export class Geometry {
-  constructor({ width, height, margins, view, panes, ranges }) {
+  constructor({ width, height, margins, view, panes, ranges, scale }) {
     this.width = width;
     this.height = height;
     this.right = width - margins.r;
@@ -14,6 +16,7 @@ export class Geometry {
     this.view = view;
     this.panes = panes;
     this.ranges = ranges;
+    this.scale = scale;
   }
 
   x(ms) {
@@ -33,13 +36,17 @@ export class Geometry {
   }
 
   y(pane, value) {
-    const [low, high] = this.ranges.get(pane.key);
-    return this.floor(pane) - ((value - low) / (high - low)) * (this.floor(pane) - this.top(pane));
+    const share = this.#scaleOf(pane).share(this.ranges.get(pane.key), value);
+    return this.floor(pane) - share * (this.floor(pane) - this.top(pane));
   }
 
   valueAt(pane, y) {
-    const [low, high] = this.ranges.get(pane.key);
-    return low + ((this.floor(pane) - y) / (this.floor(pane) - this.top(pane))) * (high - low);
+    const share = (this.floor(pane) - y) / (this.floor(pane) - this.top(pane));
+    return this.#scaleOf(pane).valueAt(this.ranges.get(pane.key), share);
+  }
+
+  #scaleOf(pane) {
+    return pane.key === "price" ? this.scale : LINEAR;
   }
 
   paneAt(y) {
@@ -79,7 +86,7 @@ export class Overlay {
     set(this.crossY, { visibility: pane === undefined ? "hidden" : "visible" });
     if (pane === undefined) return;
     set(this.crossY, { x1: 0, x2: geometry.right, y1: y, y2: y });
-    this.valueTag.textContent = this.#valueText(pane, geometry.valueAt(pane, y));
+    this.valueTag.textContent = this.#valueText(geometry, pane, geometry.valueAt(pane, y));
     place(this.valueTag, null, y);
   }
 
@@ -90,8 +97,8 @@ export class Overlay {
     this.valueTag.hidden = true;
   }
 
-  #valueText(pane, value) {
-    if (pane.key === "price") return fixed(value, this.decimals);
+  #valueText(geometry, pane, value) {
+    if (pane.key === "price") return geometry.scale.text(value, this.decimals);
     return pane.key === "volume" ? compact(value) : plain(value);
   }
 
@@ -121,7 +128,7 @@ export class Overlay {
     const name = last.close >= last.open ? "up" : "down";
     set(this.lastLine, { x1: 0, x2: geometry.right, y1: y, y2: y, class: `last-line ${name}` });
     this.lastTag.className = `tag last ${name}`;
-    this.lastTag.textContent = fixed(last.close, this.decimals);
+    this.lastTag.textContent = geometry.scale.text(last.close, this.decimals);
     place(this.lastTag, null, y);
   }
 }

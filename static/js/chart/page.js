@@ -37,6 +37,7 @@ class ChartPage {
   start() {
     this.model.start(this.chart.clientWidth);
     this.chart.start(this.settings.decimals);
+    this.toolbar.startScale();
     this.take({ figure: this.settings.figure, window: this.settings.window }, 0);
     this.show();
     this.listen();
@@ -263,6 +264,10 @@ class ChartPage {
 
   openSymbols() {
     this.toolbar.openSymbols();
+  }
+
+  toggleScale(name) {
+    this.toolbar.toggleScale(name);
   }
 
   toggleTable() {

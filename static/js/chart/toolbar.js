@@ -1,5 +1,6 @@
 // The controls around the chart: they show what is looked at, and change it.
 
+import { keepScale, keptScale } from "./price_scale.js";
 import { CandleTable } from "./table.js";
 import { span } from "./view.js";
 
@@ -10,6 +11,8 @@ export class Toolbar {
   #level = document.getElementById("level");
   #panel = document.getElementById("table-panel");
   #table;
+  #scale;
+  #scales = document.querySelectorAll("#scales [data-scale]");
   #tableButton = document.getElementById("toggle-table");
 
   constructor(page) {
@@ -22,6 +25,7 @@ export class Toolbar {
     this.#listenToTimeframes();
     this.#listenToRanges();
     this.#listenToSteps();
+    for (const button of this.#scales) button.addEventListener("click", () => this.toggleScale(button.dataset.scale));
     this.#listenToDate();
     this.#listenToSymbols();
     this.#listenToExports();
@@ -65,6 +69,22 @@ export class Toolbar {
     const pressed = String(model.isFollowing);
     if (this.#follow.getAttribute("aria-pressed") !== pressed) this.#follow.setAttribute("aria-pressed", pressed);
     this.#jump.hidden = model.isFollowing || model.view.end >= model.stretch.end - chart.series.step;
+  }
+
+  startScale() {
+    this.#setScale(keptScale());
+  }
+
+  /** Show prices by a scale; by the usual one when that is shown already. */
+  toggleScale(name) {
+    this.#setScale(this.#scale === name ? "price" : name);
+    keepScale(this.#scale);
+  }
+
+  #setScale(name) {
+    this.#scale = name;
+    this.#page.chart.setScale(name);
+    for (const button of this.#scales) button.setAttribute("aria-pressed", String(button.dataset.scale === name));
   }
 
   read(candle) {
