@@ -8,11 +8,12 @@ import structlog
 from django.db import connection
 
 from marketdata.domain.gaps import Stretch
-from marketdata.models import Instrument
+from marketdata.models import Instrument, to_ms
+from marketdata.repair.idrule import resume_id_rule
 from marketdata.repair.telling import tell_gaps
 from marketdata.storage.findings import Findings
 from marketdata.storage.scanning import changed_days, scan_candles
-from marketdata.storage.tapes import scan_tape
+from marketdata.storage.tapes import do_ids_follow, scan_tape
 from tcpdashboard.common.shutdown import SHUTDOWN
 
 _SCANNING = 7104  # first key of the advisory locks on an instrument's scan
@@ -31,6 +32,7 @@ def scan_instrument(instrument: Instrument, asked: Stretch | None = None) -> Fin
         if not cursor.fetchone()[0]:
             return None
         try:
+            _end_suspension(instrument)
             findings = scan_tape(instrument, changed_days(instrument))
             findings += scan_candles(instrument, asked)
         finally:
@@ -39,6 +41,14 @@ def scan_instrument(instrument: Instrument, asked: Stretch | None = None) -> Fin
         opened = len(findings.opened)
         log.info("gaps_scanned", instrument=str(instrument), opened=opened, closed=findings.closed)
     return findings
+
+
+def _end_suspension(instrument: Instrument) -> None:
+    """Let ids count again once they follow each other."""
+    since = instrument.id_rule_suspended_at
+    if since is not None and do_ids_follow(instrument, to_ms(since)) and resume_id_rule(instrument):
+        log.info("id_rule_resumed", instrument=str(instrument))
+        instrument.refresh_from_db(fields=["id_rule_suspended_at", "id_holes_unfound"])
 
 
 def scan_exchange(exchange: str, stop: threading.Event = SHUTDOWN) -> Findings:

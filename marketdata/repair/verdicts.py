@@ -43,7 +43,10 @@ async def attempt(work: Work) -> Verdict:
 
     Raises OutOfTime when the worker must go on with something else, and what History raises.
     """
-    gap = work.gap
+    gap, listed = work.gap, work.instrument.listed_at
+    if listed is not None and gap.end <= listed:
+        when = listed.astimezone(UTC)
+        return Verdict(reason=f"the listing began later, {when:%Y-%m-%d %H:%M} UTC", is_final=True)
     if gap.kind == DataGap.Kind.TRADES:
         return await _trades(work)
     if gap.timeframe != Timeframe.M1.minutes:
@@ -118,10 +121,6 @@ def _nothing_more(work: Work, lacking: list[Stretch]) -> Verdict:
     """Say in a sentence why minutes are still missing."""
     minutes = sum(end - start for start, end in lacking) // MINUTE_MS
     start_ms, end_ms = lacking[0][0], lacking[-1][1]
-    listed = work.instrument.listed_at
-    if listed is not None and end_ms <= to_ms(listed):
-        when = listed.astimezone(UTC)
-        return Verdict(reason=f"the listing began later, {when:%Y-%m-%d %H:%M} UTC", is_final=True)
     if locked_ranges(work.instrument.pk, start_ms, end_ms):
         return Verdict(reason="a person has locked the range: end the lock and try again")
     first = f"{minutes} minutes, the first at {from_ms(start_ms):%Y-%m-%d %H:%M} UTC"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
 
 _BLOCK_ROWS: Final = 200_000
+_PROOF_ROWS: Final = 1_000
 # Ids rise with time but for a few milliseconds: a row as far away as this belongs elsewhere.
 _MARGIN_MS: Final = MINUTE_MS
 _REASON: Final = "hole found by the scan"
@@ -73,6 +74,22 @@ def missing_of(cursor: CursorWrapper, gap: DataGap) -> list[Stretch]:
         _UNORDERED,
     )
     return missing_ids(trades, *bounds)
+
+
+def do_ids_follow(instrument: Instrument, since_ms: int) -> bool:
+    """Return whether the newest thousand trades since a time have ids without a hole."""
+    with connection.cursor() as cursor:
+        newest = sql.SQL("order by executed_at desc, trade_id desc limit {}")
+        rows = _select_ids(
+            cursor,
+            instrument.pk,
+            since_ms,
+            None,
+            sql.SQL("true"),
+            newest.format(sql.Literal(_PROOF_ROWS)),
+        )
+    ordered = rows[np.argsort(rows["trade_id"], kind="stable")]
+    return len(rows) == _PROOF_ROWS and not id_holes(ordered)
 
 
 def _close_filled(instrument: Instrument) -> int:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
+from marketdata.collector.errors import ExchangeUnavailable
+from marketdata.collector.okx.constants import Endpoints
+from marketdata.collector.okx.rest import OKXHistory
 from marketdata.domain.records import Source
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
-from marketdata.exchanges import open_history
 from marketdata.loading.listing import sync_instruments
 from marketdata.models import (
     Candle,
@@ -26,9 +30,11 @@ from marketdata.models import (
     from_ms,
 )
 from marketdata.repair.claims import claim_next, finish, renew
+from marketdata.repair.idrule import note_nothing_found
 from marketdata.repair.running import repair_gaps
 from marketdata.repair.scan import scan_instrument
-from marketdata.storage import read_candles, read_trades, write_candles
+from marketdata.repair.telling import tell_gaps
+from marketdata.storage import read_candles, read_trades
 from marketdata.storage.filling import fill_trades, settle_trades
 from tcpdashboard.common.models import Alert
 from tests.simulated_exchange import spawned_exchange
@@ -46,10 +52,6 @@ def exchange(tmp_path_factory):
 @pytest.fixture(scope="module")
 def tape(exchange):
     """The exchange's last 2,000 trades, in order."""
-    import asyncio
-
-    from marketdata.collector.okx.constants import Endpoints
-    from marketdata.collector.okx.rest import OKXHistory
 
     async def fetch():
         pages, before_id = [], None
@@ -63,9 +65,10 @@ def tape(exchange):
 
 
 @pytest.fixture
-def market(exchange, settings, transactional_db):
+def market(exchange, settings, monkeypatch, transactional_db):
     settings.EXCHANGE, settings.OKX_REST_URL = "okx-sim", exchange.rest
     settings.REPAIR_PAUSE_SECONDS, settings.REPAIR_RETRY_SECONDS = 0, 0
+    monkeypatch.setattr("marketdata.collector.paging.PAUSES_S", (0.001, 0.002))
     sync_instruments("okx-sim")
     return Instrument.objects.named("okx-sim", SYMBOL)
 
@@ -107,3 +110,196 @@ def test_a_hole_in_the_ids_is_found_and_filled_and_every_candle_is_as_if_nothing
     assert CandleRevision.objects.filter(timeframe=1, reason="gap repaired").exists()
     scan_instrument(market)
     assert not DataGap.objects.live().exists()
+
+
+def gap_of(market, **values):
+    defaults = {"kind": "candles", "start": from_ms(0), "end": from_ms(MINUTE_MS)}
+    return DataGap.objects.create(instrument=market, cause="outage", **{**defaults, **values})
+
+
+def test_trades_that_are_gone_are_replaced_by_the_candles_of_their_minutes(market, tape, settings):
+    settings.TRADES_KEPT_DAYS = 0
+    store(market, np.delete(tape, np.r_[700:1_150]))
+    scan_instrument(market)
+    assert repair_gaps("okx-sim") >= 1
+    gap = DataGap.objects.get(kind="trades")
+    assert (gap.state, gap.filled_with) == ("repaired", "candles")
+    assert "exchange's candles" in gap.reason
+    bounds = int(tape["time_ms"][700]), int(tape["time_ms"][1_149])
+    filled = read_candles(market, Timeframe.M1, *bounds)
+    assert set(filled["source"]) == {int(Source.EXCHANGE)}
+    assert set(filled["minutes"]) == {1}
+    assert not scan_instrument(market).opened, "what cannot be had is no news"
+
+
+def test_a_gap_is_repaired_by_one_worker_and_a_dead_one_loses_it(market, settings):
+    settings.REPAIR_LEASE_SECONDS = 0.2
+    gap_of(market)
+    first = claim_next("okx-sim")
+    assert first is not None
+    assert claim_next("okx-sim") is None
+    assert renew(first)
+    deadline = time.monotonic() + 5
+    while (second := claim_next("okx-sim")) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert not renew(first)
+    assert not finish(first, GapState.REPAIRED)
+    assert finish(second, GapState.REPAIRED)
+    assert DataGap.objects.get().closed_at is not None
+
+
+def test_no_more_gaps_are_held_than_may_be_repaired_at_once(market, settings):
+    settings.REPAIRS_AT_ONCE = 1
+    other = Instrument.objects.named("okx-sim", "BTC-USDT")
+    gap_of(market)
+    gap_of(other)
+    claimed = []
+    threads = [
+        threading.Thread(target=lambda: claimed.append(in_thread(claim_next, "okx-sim")))
+        for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len([claim for claim in claimed if claim]) == 1
+
+
+def in_thread(function, *arguments):
+    try:
+        return function(*arguments)
+    finally:
+        connection.close()
+
+
+def test_a_fresh_gap_is_left_to_its_collector_for_a_while(market):
+    gap_of(market, next_attempt_at=Now() + timedelta(seconds=60))
+    assert claim_next("okx-sim") is None
+    DataGap.objects.update(next_attempt_at=F("opened_at"))
+    assert claim_next("okx-sim") is not None
+
+
+def test_what_the_exchange_does_not_have_is_unrepairable_with_a_reason_and_an_alert(
+    market, settings
+):
+    settings.REPAIR_ATTEMPTS = 3
+    before_ms = 1_400_000_000_000 // MINUTE_MS * MINUTE_MS
+    Instrument.objects.filter(pk=market.pk).update(listed_at=None)
+    gap = gap_of(market, start=from_ms(before_ms), end=from_ms(before_ms + 5 * MINUTE_MS))
+    assert repair_gaps("okx-sim") == 3
+    gap.refresh_from_db()
+    assert gap.state == "unrepairable"
+    assert gap.reason.startswith("the exchange has neither trades nor candles of 5 minutes")
+    alert = Alert.objects.open().get(kind="gap_unrepairable")
+    assert (alert.subject, alert.details["gaps"]) == (f"okx-sim:{market.symbol}", 1)
+    DataGap.objects.update(state="repaired")
+    tell_gaps()
+    assert not Alert.objects.open().exists()
+
+
+def test_a_gap_from_before_the_listing_is_unrepairable_at_once(market):
+    day_before = market.listed_at - timedelta(days=1)
+    gap = gap_of(market, start=day_before, end=day_before + timedelta(minutes=1))
+    repair_gaps("okx-sim")
+    gap.refresh_from_db()
+    assert gap.state == "unrepairable"
+    assert gap.reason.startswith("the listing began later")
+
+
+def test_an_exchange_that_does_not_answer_costs_no_attempt(market, settings, monkeypatch):
+    async def away(*_arguments):
+        raise ExchangeUnavailable("HTTP 503")
+
+    monkeypatch.setattr(OKXHistory, "_get", away)
+    settings.REPAIR_RETRY_SECONDS = 60
+    gap = gap_of(market)
+    assert repair_gaps("okx-sim") == 1
+    gap.refresh_from_db()
+    assert (gap.state, gap.attempts) == ("open", 0)
+    assert "does not answer" in gap.reason
+    assert claim_next("okx-sim") is None, "it is tried again later"
+
+
+def test_the_hole_of_a_first_start_over_old_imports_is_a_gap_and_is_filled(market, tape):
+    """Imports end days before the first trade that was ever collected."""
+    start_ms = int(tape["time_ms"][0]) // MINUTE_MS * MINUTE_MS
+    old_ms = start_ms - 3 * 24 * 60 * MINUTE_MS
+    first = gap_of(
+        market,
+        kind="trades",
+        first_trade_id=0,
+        last_trade_id=int(tape["trade_id"][0]) - 1,
+        start=from_ms(old_ms),
+        end=from_ms(int(tape["time_ms"][0])),
+    )
+    store(market, tape)
+    assert repair_gaps("okx-sim") >= 1
+    first.refresh_from_db()
+    assert (first.state, first.filled_with) == ("repaired", "candles")
+    stored = read_candles(market, Timeframe.M1, old_ms, start_ms)
+    assert len(stored) == 3 * 24 * 60
+
+
+def test_a_short_hole_of_unknown_beginning_learns_where_it_begins(market, tape):
+    store(market, tape[600:])
+    begin_ms = int(tape["time_ms"][300])
+    gap = gap_of(
+        market,
+        kind="trades",
+        first_trade_id=0,
+        last_trade_id=int(tape["trade_id"][599]),
+        start=from_ms(begin_ms),
+        end=from_ms(int(tape["time_ms"][600])),
+    )
+    repair_gaps("okx-sim")
+    gap.refresh_from_db()
+    first = tape[np.searchsorted(tape["time_ms"], begin_ms)]
+    assert (gap.state, gap.filled_with) == ("repaired", "trades")
+    assert gap.first_trade_id == first["trade_id"]
+    stored = read_trades(market, begin_ms, NEVER_MS)
+    assert np.array_equal(stored["trade_id"], tape["trade_id"][tape["time_ms"] >= begin_ms])
+
+
+def test_many_ids_in_a_row_that_do_not_exist_suspend_the_rule_until_ids_follow_again(
+    market, tape, settings
+):
+    settings.ID_RULE_HOLES = 2
+    # Between these ids the exchange has no trade: a tape with every id doubled.
+    doubled = tape[:200].copy()
+    doubled["trade_id"] = int(tape["trade_id"][-1]) + 10_000 + 2 * np.arange(200)
+    doubled["time_ms"] = tape["time_ms"][:200]
+    fill_trades(market, doubled[:4])
+    scan_instrument(market)
+    assert DataGap.objects.filter(kind="trades").count() == 3
+    for _ in range(2):
+        note_nothing_found(market)
+    market.refresh_from_db()
+    assert market.id_rule_suspended_at is not None
+    assert Alert.objects.open().get(kind="id_rule_suspended").subject == str(market)
+    assert not market.spec.has_id_rule
+    fill_trades(market, doubled[4:])
+    assert not scan_instrument(market).opened
+
+    Instrument.objects.update(id_rule_suspended_at=from_ms(int(tape["time_ms"][0])))
+    market.refresh_from_db()
+    fill_trades(market, tape[200:1_100])
+    scan_instrument(market)
+    assert not market.spec.has_id_rule, "fewer than a thousand prove nothing"
+    fill_trades(market, tape[1_100:])
+    scan_instrument(market)
+    market.refresh_from_db()
+    assert market.spec.has_id_rule
+    assert not Alert.objects.open().filter(kind="id_rule_suspended").exists()
+
+
+def test_locked_minutes_are_left_alone_and_the_gap_says_so(market, tape, settings):
+    settings.REPAIR_ATTEMPTS = 1
+    start_ms = int(tape["time_ms"][0]) // MINUTE_MS * MINUTE_MS - 60 * MINUTE_MS
+    bounds = {"start": from_ms(start_ms), "end": from_ms(start_ms + 5 * MINUTE_MS)}
+    RangeLock.objects.create(instrument=market, reason="by hand", **bounds)
+    gap = gap_of(market, **bounds)
+    repair_gaps("okx-sim")
+    gap.refresh_from_db()
+    assert (gap.state, gap.reason[:23]) == ("unrepairable", "a person has locked the")
+    assert not len(read_candles(market, Timeframe.M1, 0, NEVER_MS))
