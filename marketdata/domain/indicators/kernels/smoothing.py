@@ -63,38 +63,34 @@ def macd(
 
     The fast average begins late, with the values that end where the slow one is first defined.
     """
-    seen, warm = state[0], slow + signal - 1
-    fast_anchor, fast_average, slow_anchor, slow_average = state[1], state[2], state[3], state[4]
-    signal_anchor, signal_average = state[5], state[6]
-    fast_weight, slow_weight = 2.0 / (fast + 1), 2.0 / (slow + 1)
-    signal_weight = 2.0 / (signal + 1)
-    for index in range(len(values)):
-        value = values[index]
-        if seen >= warm:
-            fast_average = corrected(fast_average, value, fast_weight)
-            slow_average = corrected(slow_average, value, slow_weight)
-            line = fast_average - slow_average
-            signal_average = corrected(signal_average, line, signal_weight)
-            lines[index], signals[index] = line, signal_average
-            histograms[index] = line - signal_average
-            continue
-        slow_anchor, slow_average = smooth(
-            seen, slow_anchor, slow_average, value, slow, slow_weight
-        )
-        if seen >= slow - fast:
-            fast_anchor, fast_average = smooth(
-                seen - (slow - fast), fast_anchor, fast_average, value, fast, fast_weight
-            )
-        line = fast_average - slow_average
-        seen += 1
-        if seen >= slow:
-            signal_anchor, signal_average = smooth(
-                seen - slow, signal_anchor, signal_average, line, signal, signal_weight
-            )
-        is_warm = seen >= warm
-        lines[index] = line if is_warm else math.nan
-        signals[index] = signal_average if is_warm else math.nan
-        histograms[index] = line - signal_average if is_warm else math.nan
-    state[0] = seen
-    state[1], state[2], state[3], state[4] = fast_anchor, fast_average, slow_anchor, slow_average
-    state[5], state[6] = signal_anchor, signal_average
+    warm = slow + signal - 1
+    early = min(max(warm - int(state[0]), 0), len(values))
+    for index in range(early):
+        _begin_macd(values[index], fast, slow, signal, state)
+        lines[index] = signals[index] = histograms[index] = math.nan
+        if state[0] == warm:
+            lines[index], signals[index] = state[2] - state[4], state[6]
+            histograms[index] = lines[index] - signals[index]
+    quick, late, average = state[2], state[4], state[6]
+    weights = (2.0 / (fast + 1), 2.0 / (slow + 1), 2.0 / (signal + 1))
+    for index in range(early, len(values)):
+        quick = corrected(quick, values[index], weights[0])
+        late = corrected(late, values[index], weights[1])
+        line = quick - late
+        average = corrected(average, line, weights[2])
+        lines[index], signals[index], histograms[index] = line, average, line - average
+    state[0] += len(values) - early
+    state[2], state[4], state[6] = quick, late, average
+
+
+@compiled
+def _begin_macd(value: float, fast: int, slow: int, signal: int, state: Floats) -> None:
+    seen = state[0]
+    state[3], state[4] = smooth(seen, state[3], state[4], value, slow, 2.0 / (slow + 1))
+    if seen >= slow - fast:
+        before = seen - (slow - fast)
+        state[1], state[2] = smooth(before, state[1], state[2], value, fast, 2.0 / (fast + 1))
+    if seen >= slow - 1:
+        before, line = seen - (slow - 1), state[2] - state[4]
+        state[5], state[6] = smooth(before, state[5], state[6], line, signal, 2.0 / (signal + 1))
+    state[0] = seen + 1
