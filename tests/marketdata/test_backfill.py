@@ -101,6 +101,7 @@ def test_the_order_is_the_one_asked_for(btc, order):
     assert len(minutes_of(btc)) == 3 * 1440
 
 
+@pytest.mark.slow
 def test_with_trades_candles_are_built_from_them_to_the_last_digit(btc):
     start = DAY + 3 * DAY_MS
     end = start + 90 * MINUTE_MS
@@ -127,6 +128,7 @@ def test_with_trades_candles_are_built_from_them_to_the_last_digit(btc):
     assert again.result["trades"] == 0
 
 
+@pytest.mark.slow
 def test_trades_go_on_in_the_middle_of_a_chunk(btc, monkeypatch):
     start = DAY + 3 * DAY_MS - 30 * MINUTE_MS
     monkeypatch.setattr(past_trades, "TRADES_AT_ONCE", 150)
@@ -162,6 +164,7 @@ def test_trades_between_two_stretches_that_were_asked_for_are_not_taken_for_lost
     assert DataGap.objects.live().get().cause == "loss"
 
 
+@pytest.mark.slow
 def test_where_the_exchange_keeps_no_trades_any_more_its_candles_stay(btc):
     kept_since = DAY + 4 * DAY_MS + DAY_MS // 2 - 90 * DAY_MS
     # As if a request was made a day ago and has waited since.
@@ -178,6 +181,7 @@ def test_where_the_exchange_keeps_no_trades_any_more_its_candles_stay(btc):
     assert not from_trades[stored["open_time_ms"] < since].any()
 
 
+@pytest.mark.slow
 def test_a_paused_and_resumed_backfill_ends_as_an_undisturbed_one(btc):
     undisturbed = ask(DAY, DAY + 4 * DAY_MS)
     run_job(undisturbed.pk, NEVER)

@@ -112,6 +112,18 @@ async def test_trades_that_are_not_older_than_asked_for_are_left_out():
         assert (await rest.trades_before("BTC-USDT", 5))["trade_id"].tolist() == [4]
 
 
+async def test_trades_before_a_time_are_paged_by_time_and_end_before_it():
+    async with answering(good(trade(7), trade(6), trade(5))) as (server, rest):
+        trades = await rest.trades_until("BTC-USDT", 7_000)
+        assert trades["trade_id"].tolist() == [5, 6]
+        assert server.requests == [
+            (
+                "/api/v5/market/history-trades",
+                {"instId": "BTC-USDT", "type": "2", "after": "7000", "limit": "100"},
+            )
+        ]
+
+
 async def test_candles_come_ascending_closed_and_whole():
     running = candle(12, confirm="0")
     rows = good(running, candle(11), candle(10, volumes=("0", "0", "0")))
