@@ -62,6 +62,13 @@ def market():
     DatabaseSink(None, "okx", None).commit(batch(trades=trades, opened=(hole,)))
     Collector.objects.create(name="okx", exchange="okx")
     RangeLock.objects.create(instrument=instrument, start=from_ms(0), end=from_ms(60_000))
+    theirs = dict.fromkeys(("open", "high", "low", "close", "volume"), 1.0)
+    CandleConflict.objects.create(
+        instrument=instrument,
+        open_time=from_ms(DAY),
+        kind="exchange",
+        **{f"their_{name}": value for name, value in theirs.items()},
+    )
     RefusedBatch.objects.create(instrument=instrument, error="no", payload={"trades": []})
     return instrument
 
