@@ -21,60 +21,22 @@ def beat_schedule(
     sweep_s: int, job_sweep_s: int = 3, repair_sweep_s: int = 5, scan_s: int = 60
 ) -> dict[str, dict[str, Any]]:
     """Return what beat sends; schedules are in seconds."""
+    day_s, hour_s = 24 * 3600, 3600
+    # What it is for, the task, how often it is sent, and after how long nobody wants it any more.
+    table = (
+        ("beat heartbeat", "common.beat_heartbeat", 5, 5),
+        ("start collectors that nobody runs", "marketdata.sweep_collectors", sweep_s, 5),
+        ("start jobs that nobody does", "common.sweep_jobs", job_sweep_s, 5),
+        ("forget jobs that ended long ago", "common.prune_jobs", day_s, hour_s),
+        ("load history that is missing", "marketdata.sweep_histories", 20, 20),
+        ("repair gaps that are due", "marketdata.repair_gaps", repair_sweep_s, 5),
+        ("look through the store for gaps", "marketdata.scan_gaps", scan_s, 60),
+        ("compare candles with the exchange's", "marketdata.verify_minutes", 60, 50),
+        ("make tables for the next days", "marketdata.prepare_partitions", 6 * hour_s, hour_s),
+        ("take away what was kept long enough", "marketdata.enforce_retention", hour_s, 1800),
+        ("follow the list of instruments", "marketdata.sync_instruments", 6 * hour_s, hour_s),
+    )
     return {
-        "beat heartbeat": {
-            "task": "common.beat_heartbeat",
-            "schedule": 5,
-            "options": {"expire_seconds": 5},
-        },
-        "start collectors that nobody runs": {
-            "task": "marketdata.sweep_collectors",
-            "schedule": sweep_s,
-            "options": {"expire_seconds": 5},
-        },
-        "start jobs that nobody does": {
-            "task": "common.sweep_jobs",
-            "schedule": job_sweep_s,
-            "options": {"expire_seconds": 5},
-        },
-        "forget jobs that ended long ago": {
-            "task": "common.prune_jobs",
-            "schedule": 24 * 3600,
-            "options": {"expire_seconds": 3600},
-        },
-        "load history that is missing": {
-            "task": "marketdata.sweep_histories",
-            "schedule": 20,
-            "options": {"expire_seconds": 20},
-        },
-        "repair gaps that are due": {
-            "task": "marketdata.repair_gaps",
-            "schedule": repair_sweep_s,
-            "options": {"expire_seconds": 5},
-        },
-        "look through the store for gaps": {
-            "task": "marketdata.scan_gaps",
-            "schedule": scan_s,
-            "options": {"expire_seconds": 60},
-        },
-        "compare candles with the exchange's": {
-            "task": "marketdata.verify_minutes",
-            "schedule": 60,
-            "options": {"expire_seconds": 50},
-        },
-        "make tables for the next days' raw messages": {
-            "task": "marketdata.prepare_partitions",
-            "schedule": 6 * 3600,
-            "options": {"expire_seconds": 3600},
-        },
-        "take away what was kept long enough": {
-            "task": "marketdata.enforce_retention",
-            "schedule": 3600,
-            "options": {"expire_seconds": 1800},
-        },
-        "follow the exchange's list of instruments": {
-            "task": "marketdata.sync_instruments",
-            "schedule": 6 * 3600,
-            "options": {"expire_seconds": 3600},
-        },
+        name: {"task": task, "schedule": every_s, "options": {"expire_seconds": expires_s}}
+        for name, task, every_s, expires_s in table
     }
