@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import threading
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from marketdata import tasks
 from marketdata.domain.raw import RawChannel, RawMessage
 from marketdata.domain.timeframe import DAY_MS
 from marketdata.models import (
@@ -32,7 +34,9 @@ from marketdata.storage.archives import ArchiveDamaged, archives, check_archive
 from marketdata.storage.partitions import drop, partitions, retire
 from marketdata.storage.raw import RawWriter
 from marketdata.storage.trades import write_trades
+from tcpdashboard.celery import app
 from tcpdashboard.common.models import Alert
+from tcpdashboard.schedules import beat_schedule
 from tests.marketdata.storage.builders import make_instrument, minutes, tape
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -222,8 +226,6 @@ def test_an_instrument_that_is_not_listed_here_and_a_foreign_file_are_refused(bt
 
 
 def test_only_one_enforcement_is_at_work(btc, settings):
-    import threading
-
     keep("tickers", keep_days=1)
     record(5)
     held, done = threading.Event(), threading.Event()
@@ -233,6 +235,8 @@ def test_only_one_enforcement_is_at_work(btc, settings):
             cursor.execute("select pg_advisory_lock(7141, 0)")
             held.set()
             done.wait(10)
+            # A closed session gives it back too, but a moment later.
+            cursor.execute("select pg_advisory_unlock(7141, 0)")
         connection.close()
 
     other = threading.Thread(target=hold)
@@ -405,3 +409,17 @@ def test_trades_are_never_kept_for_less_than_repairs_need():
     with pytest.raises(ValidationError, match="at least 7 days"):
         RetentionPolicy(what="trades", keep_days=3).clean()
     RetentionPolicy(what="tickers", keep_days=3).clean()
+
+
+def test_beat_sends_both_tasks_to_the_queue_of_what_may_take_long(btc):
+    app.loader.import_default_modules()
+    keep("tickers", keep_days=1)
+    record(5)
+    tasks.enforce_retention()
+    tasks.prepare_partitions()
+    assert not Raw.objects.exists()
+    assert {one.day for one in partitions()} == {date(2026, 3, day) for day in (1, 2, 3, 4)}
+    sent = {entry["task"] for entry in beat_schedule(2).values()}
+    for name in ("marketdata.enforce_retention", "marketdata.prepare_partitions"):
+        assert name in sent
+        assert app.amqp.router.route({}, name)["queue"].name == "default"
