@@ -18,6 +18,7 @@ from marketdata.charts.levels import Level
 from marketdata.charts.panes import chart_panes
 from marketdata.charts.sparklines import HEIGHT, WIDTH, sparkline_points
 from marketdata.charts.windows import build_window
+from marketdata.domain.indicators import INDICATORS, PRICE_PANE
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 from tests.marketdata.web.conftest import START_MS, wandering_minutes
 
@@ -127,6 +128,17 @@ def test_the_figure_holds_the_candles_and_every_output():
     assert np.array_equal(candles.close, window.columns["close"])
     drawn = {trace.meta["column"] for trace in figure.data if "column" in trace.meta}
     assert drawn == set(window.columns) - {"time", "open", "high", "low", "close"}
+
+
+@pytest.mark.parametrize("key", INDICATORS)
+def test_every_indicator_of_the_registry_is_drawn_over_the_price_or_in_a_pane(key):
+    choices = parse_choices(key)
+    window = window_of(wandering_minutes(60), indicators=key)
+    figure = build_figure(window, choices)
+    drawn = {trace.meta["column"] for trace in figure.data if "column" in trace.meta}
+    assert drawn == {f"{choices[0].key}.{name}" for name in INDICATORS[key].outputs} | {"volume"}
+    own = [] if INDICATORS[key].pane == PRICE_PANE else [choices[0].key]
+    assert [pane.key for pane in chart_panes(choices)] == ["price", "volume", *own]
 
 
 def test_gaps_are_shaded():
