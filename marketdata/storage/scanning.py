@@ -69,7 +69,10 @@ def scan_candles(instrument: Instrument, asked: Stretch | None = None) -> Findin
         stored = []
         if bounds.oldest_ms is not None and bounds.newest_ms is not None:
             stored = [(bounds.oldest_ms, bounds.newest_ms + MINUTE_MS)]
-        wanted = joined(stored + ([asked] if asked else []))
+            if asked and instrument.is_enabled:
+                # What comes after the newest candle is the collector's to build.
+                asked = asked[0], min(asked[1], stored[0][1])
+        wanted = joined(stored + _gaps(instrument, timeframe=1) + ([asked] if asked else []))
         if not wanted:
             return Findings()
         looked_at = _to_look_at(instrument, days, wanted, asked)
@@ -98,9 +101,14 @@ def _to_look_at(
         or (asked and touches(_day(number), [asked]))
     ]
     looked_at = joined(looked_at)
-    gaps = instrument.gaps.live().filter(kind=DataGap.Kind.CANDLES)
-    bounds = [_whole_days(to_ms(gap.start), to_ms(gap.end)) for gap in gaps]
+    bounds = [_whole_days(*gap) for gap in _gaps(instrument)]
     return joined(looked_at + [one for one in bounds if touches(one, looked_at)])
+
+
+def _gaps(instrument: Instrument, **which: int) -> list[Stretch]:
+    """Return the stretches in which candles are known to be missing."""
+    gaps = instrument.gaps.live().filter(kind=DataGap.Kind.CANDLES, **which)
+    return [(to_ms(gap.start), to_ms(gap.end)) for gap in gaps]
 
 
 def _holes_of(
