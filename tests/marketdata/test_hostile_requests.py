@@ -140,6 +140,13 @@ def test_no_cookie_breaks_a_page(text):
         assert status in (200, 400), name
 
 
+@pytest.mark.parametrize("day", ["9999-12-31", "2026-02-30", "yesterday"])
+def test_a_day_that_cannot_be_searched_is_an_empty_list_with_a_message(browser, day):
+    page = browser.get(reverse("admin:marketdata_candlerow_changelist"), {"q": day})
+    assert page.status_code == 200
+    assert f"Expected a day such as 2026-01-31, was &#x27;{day}&#x27;" in page.content.decode()
+
+
 def test_a_nul_is_refused_in_words(browser):
     page = browser.get("/markets/?q=%00")
     endpoint = browser.get("/api/v1/instruments/?search=%00")
