@@ -186,7 +186,9 @@ def test_a_csv_file_gives_back_every_figure_to_the_last_digit():
     candles = with_hole()
     window = window_of(candles, indicators="ema:5")
     rows = list(csv.DictReader(io.StringIO(export_window(window, "csv").decode())))
-    assert list(rows[0]) == ["open_time_ms", "open", "high", "low", "close", "volume", "ema:5.ema"]
+    prices = ["open_time_ms", "open", "high", "low", "close", "volume"]
+    assert list(rows[0]) == [*prices, "closed", "ema:5.ema"]
+    assert {row["closed"] for row in rows} == {"1"}
     assert [int(row["open_time_ms"]) for row in rows] == candles["open_time_ms"].tolist()
     for name in ("open", "high", "low", "close", "volume"):
         assert [float(row[name]) for row in rows] == candles[name].tolist()
