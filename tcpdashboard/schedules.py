@@ -34,7 +34,12 @@ def beat_schedule(
         ("compare candles with the exchange's", "marketdata.verify_minutes", 60, 50),
         ("make tables for the next days", "marketdata.prepare_partitions", 6 * hour_s, hour_s),
         ("take away what was kept long enough", "marketdata.enforce_retention", hour_s, 1800),
-        ("follow the list of instruments", "marketdata.sync_instruments", 6 * hour_s, hour_s),
+        (
+            "follow the exchange's list of instruments",
+            "marketdata.sync_instruments",
+            6 * hour_s,
+            hour_s,
+        ),
     )
     return {
         name: {"task": task, "schedule": every_s, "options": {"expire_seconds": expires_s}}

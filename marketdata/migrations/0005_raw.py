@@ -291,7 +291,7 @@ class Migration(migrations.Migration):
                     "instrument",
                     models.ForeignKey(
                         null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
+                        on_delete=django.db.models.deletion.SET_NULL,
                         related_name="archives",
                         to="marketdata.instrument",
                     ),

@@ -80,7 +80,7 @@ class Archive(models.Model):
 
     what = models.CharField(max_length=16, choices=[*KEPT_CHOICES, (TRADES, TRADES)])
     instrument = models.ForeignKey(
-        Instrument, null=True, on_delete=models.CASCADE, related_name="archives"
+        Instrument, null=True, on_delete=models.SET_NULL, related_name="archives"
     )
     day = models.DateField()
     name = models.CharField(max_length=200, unique=True, help_text="Within the archives' storage.")

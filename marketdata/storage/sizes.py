@@ -21,7 +21,7 @@ _COUNTED_BYTES: Final = 4_000_000
 _SIZE: Final = """
 select sum(greatest(c.reltuples, 0))::bigint, sum(pg_total_relation_size(c.oid))::bigint,
     coalesce(bool_or(c.reltuples < 0), false), sum(pg_relation_size(c.oid))::bigint
-from pg_partition_tree(%s::regclass) p join pg_class c on c.oid = p.relid
+from pg_partition_tree(to_regclass(%s)) p join pg_class c on c.oid = p.relid
 where p.isleaf and c.relkind = 'r'
 """
 

@@ -12,11 +12,13 @@ from typing import Any, Final
 import msgspec
 
 from marketdata.collector.errors import ExchangeUnavailable
+from marketdata.collector.okx.constants import ACCOUNT
 from marketdata.collector.okx.messages import OtherEvent, Refusal
 from marketdata.collector.okx.websocket import OKXSocket
 from marketdata.collector.ports import Credential
 
 LOGIN: Final = "login"
+TOO_MANY: Final = "channel-conn-count-error"
 
 
 class PrivateSocket(OKXSocket):
@@ -37,6 +39,10 @@ class PrivateSocket(OKXSocket):
             if said.channel or self._is_answered.is_set():
                 return
             self._refusal = f"login refused with {said.code} {said.message}"
+        elif said.event == TOO_MANY:
+            # It was acknowledged before, and dropped now: asked for again like what was refused.
+            self.refuse((ACCOUNT, ""), TOO_MANY)
+            return
         elif said.event != LOGIN:
             return
         self._is_answered.set()

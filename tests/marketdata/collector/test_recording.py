@@ -14,7 +14,7 @@ from marketdata.collector.complaints import Complaints
 from marketdata.collector.okx.collector import OKXCollector
 from marketdata.collector.okx.keeping import keep
 from marketdata.collector.okx.parsing import parse
-from marketdata.collector.okx.private import login_request
+from marketdata.collector.okx.private import PrivateSocket, login_request
 from marketdata.collector.okx.websocket import requests
 from marketdata.collector.ports import Credential
 from marketdata.collector.recording import Tap
@@ -240,3 +240,12 @@ def test_a_credential_shows_nothing_and_the_login_is_signed():
         "timestamp": "1538054050",
         "sign": "4wFKSrXaG6EYOdbv/KEKJIOMEzKwShv8qgkR1OcPdvE=",
     }
+
+
+def test_a_subscription_dropped_for_too_many_connections_counts_as_refused():
+    nothing = {"is_full": lambda: False, "drained": None, "settings": QUICK}
+    socket = PrivateSocket(READER, "ws://127.0.0.1:9", {("account", "")}, print, **nothing)
+    socket.acknowledged(("account", ""))
+    said = parse(b'{"event":"channel-conn-count-error","channel":"account","connCount":"30"}')
+    socket.take(said)
+    assert socket.refused == {("account", ""): "channel-conn-count-error"}
