@@ -190,15 +190,17 @@ class _Run:
             self._following = asyncio.create_task(collector.follow(wanted), name="follow")
 
     async def _until_stalled(self, collector: BaseCollector) -> Outcome:
-        """Return when nothing moves although nothing says why: sockets open, the store there."""
-        progress, since_s = None, time.monotonic()
+        """Return when the exchange's clock stands still although every connection is open.
+
+        Answers to pings are no progress. While a connection is lost it is being opened again.
+        """
+        exchange_ms, since_s = 0, time.monotonic()
         while True:
             await asyncio.sleep(OBSERVE_S)
             health = collector.health()
-            seen = (health["messages"], health["stored_trades"])
             is_open = bool(health["connected"]) and all(health["connected"].values())
-            if seen != progress or not is_open:
-                progress, since_s = seen, time.monotonic()
+            if health["exchange_ms"] != exchange_ms or not is_open:
+                exchange_ms, since_s = health["exchange_ms"], time.monotonic()
             elif time.monotonic() - since_s >= settings.COLLECTOR_STALL_SECONDS:
                 return Outcome.STALLED
 

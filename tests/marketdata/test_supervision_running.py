@@ -106,6 +106,60 @@ def test_an_instrument_that_is_enabled_meanwhile_is_collected_under_the_same_lea
 
 
 @pytest.mark.slow
+def test_instruments_come_and_go_without_a_new_connection_and_leave_nothing_behind(collector):
+    with running(collector) as run:
+        until(lambda: Trade.objects.exists() and row(collector).state == "live")
+        assign(collector, "ETH-USDT")
+        until(lambda: Trade.objects.filter(instrument__symbol="ETH-USDT").exists())
+        until(lambda: set(row(collector).channels) == {"BTC-USDT", "ETH-USDT"})
+        assert row(collector).counters["reconnects"] == 0
+        Instrument.objects.filter(symbol="BTC-USDT").update(is_enabled=False)
+        until(lambda: set(row(collector).channels) == {"ETH-USDT"})
+        stored = Trade.objects.filter(instrument__symbol="BTC-USDT").count()
+        before = Trade.objects.filter(instrument__symbol="ETH-USDT").count()
+        until(lambda: Trade.objects.filter(instrument__symbol="ETH-USDT").count() > before)
+        assert Trade.objects.filter(instrument__symbol="BTC-USDT").count() == stored
+        assert row(collector).counters["reconnects"] == 0
+        assert row(collector).counters["channels"]["business"] == 2
+        run.stop.set()
+        assert run.outcome() is Outcome.SHUTDOWN
+    assert row(collector).restarts.count() == 0
+
+
+def test_a_row_shows_how_each_channel_is(collector):
+    with running(collector) as run:
+        until(lambda: row(collector).health == "live")
+        shown = row(collector)
+        channels = shown.channels["BTC-USDT"]["channels"]
+        assert set(channels) >= {"trades-all", "candle1m", "tickers"}
+        assert channels["trades-all"]["feed"] == "business"
+        assert 0 <= shown.counters["exchange_ms"] - shown.channels["BTC-USDT"]["event_ms"] < 90_000
+        run.stop.set()
+        run.outcome()
+    assert row(collector).health == ""
+
+
+@pytest.mark.slow
+def test_a_run_through_which_nothing_comes_any_more_ends_so_that_it_begins_anew(
+    collector, settings, exchange
+):
+    settings.COLLECTOR_STALL_SECONDS = 2
+    with running(collector) as run:
+        until(lambda: row(collector).state == "live")
+        exchange.post("speed", {"speed": 0})
+        try:
+            assert run.outcome() is Outcome.STALLED
+        finally:
+            exchange.post("speed", {"speed": 20})
+    assert (row(collector).state, row(collector).ended_reason) == ("failed", "stalled")
+    with running(collector) as run:
+        until(lambda: row(collector).restarts.exclude(live_at=None).exists())
+        run.stop.set()
+        run.outcome()
+    assert row(collector).restarts.get().reason == "stalled"
+
+
+@pytest.mark.slow
 def test_a_changed_contract_value_is_calculated_with_under_the_same_lease(collector):
     assign(collector, "BTC-USDT-SWAP")
     with running(collector) as run:
