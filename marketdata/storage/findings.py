@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from marketdata.domain.gaps import IdHole, Stretch, joined, touches, without
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 from marketdata.models import DataGap, GapState, Instrument, Opening, from_ms, to_ms
+from marketdata.storage.maintenance import in_maintenance
 
 FILLED: Final = "found filled by the scan"
 
@@ -117,6 +118,8 @@ def _cause(instrument: Instrument, hole: Stretch) -> DataGap.Cause:
     first = Opening.objects.filter(instrument=instrument).order_by("open_time").first()
     if first is None or hole[0] < to_ms(first.open_time):
         return DataGap.Cause.NEVER_COLLECTED
+    if in_maintenance(instrument.exchange, *hole):
+        return DataGap.Cause.MAINTENANCE
     return DataGap.Cause.OUTAGE
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 
 from marketdata.domain.events import Emission, Hole, HoleCause
-from marketdata.models import DataGap, from_ms, to_ms
+from marketdata.models import DataGap, Instrument, from_ms, to_ms
+from marketdata.storage.maintenance import in_maintenance
 from marketdata.storage.proving import Span
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _WHY: Final = "not repaired in time: its minutes were handed on as incomplete"
 _STILL_TRIED: Final = 0.5
 
 
-def write_gaps(cursor: CursorWrapper, instrument_id: int, emission: Emission) -> list[Span]:
+def write_gaps(cursor: CursorWrapper, instrument: Instrument, emission: Emission) -> list[Span]:
     """Store what became of the holes of an emission; return where minutes must be judged again.
 
     A hole given up stays an open gap with a reason: its minutes went on as incomplete, and it
@@ -58,15 +58,16 @@ def write_gaps(cursor: CursorWrapper, instrument_id: int, emission: Emission) ->
     """
     for hole in (*emission.opened, *emission.repaired, *emission.given_up):
         if hole.first_id is not None or hole in emission.given_up:
-            row = (*_ids(hole), *_circumstances(hole), settings.REPAIR_GRACE_SECONDS)
-            cursor.execute(_OPEN, [instrument_id, *row])
+            times = from_ms(hole.after_ms), from_ms(hole.before_ms)
+            row = (*_ids(hole), *times, _cause(instrument, hole), settings.REPAIR_GRACE_SECONDS)
+            cursor.execute(_OPEN, [instrument.pk, *row])
     for hole in emission.given_up:
         wait_s = settings.REPAIR_GRACE_SECONDS * _STILL_TRIED
-        cursor.execute(_GIVEN_UP, [_WHY, wait_s, instrument_id, *_ids(hole)])
+        cursor.execute(_GIVEN_UP, [_WHY, wait_s, instrument.pk, *_ids(hole)])
     spans = [Span(hole.after_ms, hole.before_ms) for hole in emission.given_up]
     for hole in emission.repaired:
         if hole.first_id is not None:
-            cursor.execute(_REPAIRED, [instrument_id, *_ids(hole)])
+            cursor.execute(_REPAIRED, [instrument.pk, *_ids(hole)])
             gaps = cursor.fetchall()
             spans += [Span(to_ms(start), to_ms(end)) for start, end, given_up in gaps if given_up]
     return spans
@@ -103,5 +104,8 @@ def _ids(hole: Hole) -> tuple[int, int]:
     return hole.first_id or 0, hole.last_id
 
 
-def _circumstances(hole: Hole) -> tuple[datetime, datetime, str]:
-    return from_ms(hole.after_ms), from_ms(hole.before_ms), _CAUSES[hole.cause].value
+def _cause(instrument: Instrument, hole: Hole) -> str:
+    span = hole.after_ms, hole.before_ms
+    if hole.cause is HoleCause.OUTAGE and in_maintenance(instrument.exchange, *span):
+        return DataGap.Cause.MAINTENANCE.value
+    return _CAUSES[hole.cause].value

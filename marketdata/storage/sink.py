@@ -140,7 +140,7 @@ def _store(cursor: CursorWrapper, instrument: Instrument, part: InstrumentBatch)
     minutes["closed_at_ms"][minutes["closed_at_ms"] == 0] = part.exchange_ms
     minutes = settle_minutes(cursor, instrument, minutes, emission.rebuild)
     store_minutes(cursor, instrument, minutes, _LATE)
-    for span in write_gaps(cursor, instrument.pk, emission):
+    for span in write_gaps(cursor, instrument, emission):
         judged = judged_minutes(cursor, instrument, span, part.exchange_ms)
         store_minutes(cursor, instrument, judged, _HOLE, differs)
     check_minutes(cursor, instrument.pk, part.confirmed)
