@@ -242,6 +242,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    # Fields of one name whose choices differ.
+    "ENUM_NAME_OVERRIDES": {
+        "JobStateEnum": "tcpdashboard.common.models.Job.State",
+        "JobDesiredEnum": "tcpdashboard.common.models.Job.Desired",
+        "CollectorStateEnum": "marketdata.models.Collector.State",
+        "CollectorDesiredEnum": "marketdata.models.Collector.Desired",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "tcpdashboard.common.openapi.describe_problems",

@@ -9,16 +9,18 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.exceptions import ValidationError
-from rest_framework.permissions import IsAdminUser, IsAuthenticated
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketdata.api.queries import read_query
 from marketdata.backfills import BACKFILL, BackfillRequest, InvalidBackfill, request_backfill
 from marketdata.loading.plans import Order
+from marketdata.models import Instrument
 from marketdata.serializers.backfills import BackfillSerializer, BackfillsQuery
 from tcpdashboard.common.jobs.api import JobSerializer, NewestFirst
 from tcpdashboard.common.models import Job
+from tcpdashboard.common.rights import only_who_may_change
 
 
 class BackfillViewSet(
@@ -32,7 +34,8 @@ class BackfillViewSet(
     lookup_value_regex = r"\d{1,18}"
 
     def get_permissions(self) -> list[Any]:
-        return [IsAdminUser() if self.action == "create" else IsAuthenticated()]
+        is_asked = self.action == "create"
+        return [only_who_may_change(Instrument)() if is_asked else IsAuthenticated()]
 
     @extend_schema(parameters=[BackfillsQuery])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -7,6 +7,7 @@ import threading
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.urls import reverse
 from rest_framework.test import APIClient
@@ -85,6 +86,15 @@ def test_a_job_is_paused_resumed_and_cancelled(ann):
     refused = client.post(f"{URL}{job.pk}/resume/")
     assert refused.status_code == 409
     assert refused.json()["detail"] == f"job {job.pk} is cancelled: it cannot be resumed"
+
+
+def test_staff_give_orders_to_other_people_s_jobs_if_they_may_change_jobs(ann, staff):
+    job = make(owner=ann)
+    refused = client_of(staff).post(f"{URL}{job.pk}/cancel/")
+    assert refused.status_code == 403
+    permission = Permission.objects.get(codename="change_job")
+    staff.user_permissions.add(permission)
+    assert client_of(staff).post(f"{URL}{job.pk}/cancel/").json()["state"] == "cancelled"
 
 
 def test_the_admin_lists_jobs_and_gives_orders(client, ann):

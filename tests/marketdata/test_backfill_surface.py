@@ -47,7 +47,7 @@ def btc(db):
 
 @pytest.fixture
 def staff(db):
-    return get_user_model().objects.create_user("staff", is_staff=True)
+    return get_user_model().objects.create_superuser("staff")
 
 
 @pytest.fixture
