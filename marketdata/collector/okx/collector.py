@@ -160,7 +160,8 @@ class OKXCollector(BaseCollector):
                 socket.acknowledged((channel, symbol))
             case Refusal():
                 socket.refuse((said.channel, said.symbol), said.code)
-                self.complaints.add("refused by the exchange", said.message, code=said.code)
+                told = "" if isinstance(socket, PrivateSocket) else said.message
+                self.complaints.add("refused by the exchange", told, code=said.code)
             case Notice(code) if code == SERVICE_UPGRADE:
                 socket.notified(said)
             case Unreadable(reason):

@@ -38,7 +38,9 @@ class PrivateSocket(OKXSocket):
         if isinstance(said, Refusal):
             if said.channel or self._is_answered.is_set():
                 return
-            self._refusal = f"login refused with {said.code} {said.message}"
+            # Some refusals repeat the request, and with it the secrets.
+            told = said.message.partition("{")[0].strip()
+            self._refusal = f"login refused with {said.code} {told}"
         elif said.event == TOO_MANY:
             # It was acknowledged before, and dropped now: asked for again like what was refused.
             self.refuse((ACCOUNT, ""), TOO_MANY)

@@ -6,12 +6,16 @@ import asyncio
 import contextlib
 import json
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
+from websockets.asyncio.server import serve
 
 from marketdata.collector.clock import ExchangeClock
 from marketdata.collector.complaints import Complaints
+from marketdata.collector.errors import ExchangeUnavailable
 from marketdata.collector.okx.collector import OKXCollector
+from marketdata.collector.okx.constants import Endpoints
 from marketdata.collector.okx.keeping import keep
 from marketdata.collector.okx.parsing import parse
 from marketdata.collector.okx.private import PrivateSocket, login_request
@@ -19,6 +23,7 @@ from marketdata.collector.okx.websocket import requests
 from marketdata.collector.ports import Credential
 from marketdata.collector.recording import Tap
 from marketdata.domain.raw import RawChannel
+from marketdata.domain.records import InstrumentSpec
 from marketdata.domain.timeframe import MINUTE_MS
 from marketdata.simulator.config import Credentials
 from tests.marketdata.collector.collection import QUICK, endpoints, history, specs
@@ -249,3 +254,34 @@ def test_a_subscription_dropped_for_too_many_connections_counts_as_refused():
     said = parse(b'{"event":"channel-conn-count-error","channel":"account","connCount":"30"}')
     socket.take(said)
     assert socket.refused == {("account", ""): "channel-conn-count-error"}
+
+
+@pytest.mark.asyncio
+async def test_a_refusal_that_repeats_the_login_gives_no_secret_away(caplog):
+    async def behaviour(connection):
+        request = await connection.recv()
+        echo = {"event": "error", "code": "60012", "msg": f"Invalid request: {request}"}
+        await connection.send(json.dumps(echo))
+        await connection.wait_closed()
+
+    async with serve(behaviour, "127.0.0.1", 0, ping_interval=None, close_timeout=0.1) as server:
+        port = server.sockets[0].getsockname()[1]
+        instruments = [InstrumentSpec("BTC-USDT", Decimal("0.1"), Decimal("0.1"))]
+        collector = OKXCollector(
+            instruments=instruments,
+            sink=MemorySink(instruments),
+            publisher=Screen(),
+            endpoints=Endpoints(
+                rest="http://127.0.0.1:9", private=f"ws://127.0.0.1:{port}/ws/v5/private"
+            ),
+            settings=QUICK,
+            raw_every_s=ALL,
+            credential=replace(READER, api_key="key-7f3a91", passphrase="open sesame 42"),
+        )
+        socket = collector.open_socket("private", frozenset({("account", "")}))
+        with pytest.raises(ExchangeUnavailable) as refused:
+            await asyncio.wait_for(socket.run(), 5)
+        await collector.closing()
+    assert str(refused.value) == "login refused with 60012 Invalid request:"
+    for secret in ("key-7f3a91", "open sesame 42", "simulated-secret"):
+        assert secret not in caplog.text
