@@ -12,8 +12,8 @@ from backtests.domain.records import (
     PPM,
     UNCHANGED,
     Events,
-    Flags,
     Integers,
+    Minutes,
     Rules,
     States,
     new_events,
@@ -28,9 +28,6 @@ from marketdata.domain.series import Floats, Series
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 
 _FEWEST_EVENTS: Final = 1024
-
-Columns = tuple[Integers, Flags, Integers, Integers, Integers, Integers, Integers]
-"""Open times (ms), whether traded, opens, highs, lows, closes (ticks), targets (millionths)."""
 
 
 class WrongTargets(ValueError):
@@ -115,7 +112,7 @@ class BacktestingEngine:
         times = np.ascontiguousarray(minutes["open_time_ms"])
         traded = minutes["volume"] > 0
         equity = np.empty(len(minutes), np.int64)
-        columns = (times, traded, opens, highs, lows, closes, decisions)
+        columns = Minutes(times, traded, opens, highs, lows, closes, decisions)
         events = walked(new_state(cash), self.rules, columns, equity)
         return BacktestResult(
             units=units,
@@ -130,7 +127,7 @@ class BacktestingEngine:
         )
 
 
-def walked(state: States, rules: Rules, columns: Columns, equity: Integers) -> Events:
+def walked(state: States, rules: Rules, minutes: Minutes, equity: Integers) -> Events:
     """Walk all minutes, with as much room for events as it takes; return the events."""
     # Imported at the first use: importing Numba takes longer than starting a web process.
     from backtests.domain.kernels.execution import walk
@@ -138,7 +135,7 @@ def walked(state: States, rules: Rules, columns: Columns, equity: Integers) -> E
     index, told, room = 0, [], _FEWEST_EVENTS
     while index < len(equity):
         events = new_events(room)
-        index, count = walk(state, rules, index, *columns, equity, events, 0)
+        index, count = walk(state, rules, minutes, index, equity, events, 0)
         told.append(events[:count])
         room *= 4
     return np.concatenate(told) if told else new_events(0)

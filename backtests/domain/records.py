@@ -162,6 +162,22 @@ Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 
+class Minutes(NamedTuple):
+    """1m candles as columns, all of one length, and what the strategy wants at each close."""
+
+    times: Integers
+    """Open times, UTC milliseconds."""
+    traded: Flags
+    """Whether the minute had volume."""
+    opens: Integers
+    """Ticks, as the other three."""
+    highs: Integers
+    lows: Integers
+    closes: Integers
+    targets: Integers
+    """Millionths; UNCHANGED where no candle of the strategy closed."""
+
+
 def new_state(cash: int) -> States:
     """Return the state of a run that starts with `cash` units: one record."""
     state = np.zeros(1, STATE)

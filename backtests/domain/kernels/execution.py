@@ -23,9 +23,9 @@ from backtests.domain.records import (
     UNCHANGED,
     Command,
     Events,
-    Flags,
     Integers,
     Kind,
+    Minutes,
     Reason,
     Record,
     Rules,
@@ -79,8 +79,7 @@ def close_minute(
     if traded and state.lots != 0:
         count = touch(state, rules, time_ms, open_tick, high, low, events, count)
     begin_day(state, time_ms)
-    state.last_tick = close
-    state.equity = state.cash + state.lots * close * rules.cash_per_tick_lot
+    _mark(state, rules, close)
     if state.lots != 0:
         if traded and rules.trailing_stop > 0:
             trail(state, rules, high, low)
@@ -127,14 +126,8 @@ def obey(
 def walk(
     state: States,
     rules: Rules,
+    minutes: Minutes,
     start: int,
-    times: Integers,
-    traded: Flags,
-    opens: Integers,
-    highs: Integers,
-    lows: Integers,
-    closes: Integers,
-    targets: Integers,
     equity: Integers,
     events: Events,
     count: int,
@@ -145,51 +138,66 @@ def walk(
     are free: call it again from that index with more room.
     """
     one = state[0]
-    capacity = len(events) - ROOM
     guarded = is_guarded(rules)
+    capacity = len(events) - ROOM
     index = start
-    while index < len(times):
-        target = targets[index]
-        is_idle = one.lots == 0 and one.order_reason == Reason.NONE
-        if is_idle and (target == UNCHANGED or target == one.target):
-            begin_day(one, times[index])
-            one.last_tick = closes[index]
-            equity[index] = one.equity
-            index += 1
-            continue
-        is_kept = target == UNCHANGED or (target == one.target and target > 0)
-        if is_kept and not guarded and one.order_reason == Reason.NONE:
-            # A long position that nothing but its target can end is only marked.
-            marked = one.cash + one.lots * closes[index] * rules.cash_per_tick_lot
-            if marked > 0:
-                begin_day(one, times[index])
-                one.last_tick = closes[index]
-                one.equity = marked
-                one.peak = max(one.peak, marked)
-                equity[index] = marked
-                index += 1
-                continue
-        if count > capacity:
+    while index < len(equity):
+        if _is_quiet(one, rules, guarded, minutes.targets[index], minutes.closes[index]):
+            begin_day(one, minutes.times[index])
+            _mark(one, rules, minutes.closes[index])
+        elif count > capacity:
             break
-        if traded[index]:
-            count = open_minute(one, rules, times[index], opens[index], events, count)
-        count = close_minute(
-            one,
-            rules,
-            times[index],
-            traded[index],
-            opens[index],
-            highs[index],
-            lows[index],
-            closes[index],
-            target,
-            True,
-            events,
-            count,
-        )
+        else:
+            count = _live(one, rules, minutes, index, events, count)
         equity[index] = one.equity
         index += 1
     return index, count
+
+
+@compiled
+def _is_quiet(state: Record, rules: Rules, guarded: bool, target: int, close: int) -> bool:
+    """Return whether the minute only marks the account, whatever its prices are.
+
+    True without a position and an order, and with a long position that nothing but a new target
+    can end.
+    """
+    if state.order_reason != Reason.NONE or (target not in (UNCHANGED, state.target)):
+        return False
+    if state.lots == 0:
+        return True
+    is_kept = target == UNCHANGED or target > 0
+    return is_kept and not guarded and state.cash + state.lots * close * rules.cash_per_tick_lot > 0
+
+
+@compiled
+def _live(
+    state: Record, rules: Rules, minutes: Minutes, index: int, events: Events, count: int
+) -> int:
+    """Do both halves of one minute."""
+    time_ms, traded = minutes.times[index], minutes.traded[index]
+    if traded:
+        count = open_minute(state, rules, time_ms, minutes.opens[index], events, count)
+    return close_minute(
+        state,
+        rules,
+        time_ms,
+        traded,
+        minutes.opens[index],
+        minutes.highs[index],
+        minutes.lows[index],
+        minutes.closes[index],
+        minutes.targets[index],
+        True,
+        events,
+        count,
+    )
+
+
+@compiled
+def _mark(state: Record, rules: Rules, close: int) -> None:
+    state.last_tick = close
+    state.equity = state.cash + state.lots * close * rules.cash_per_tick_lot
+    state.peak = max(state.peak, state.equity)
 
 
 @compiled

@@ -25,7 +25,6 @@ def begin_day(state: Record, time_ms: int) -> None:
 def judge(state: Record, rules: Rules, close_ms: int, events: Events, count: int) -> int:
     """Halt or block the run where its equity is beyond a limit."""
     equity = state.equity
-    state.peak = max(state.peak, equity)
     if state.is_halted:
         return count
     lost = state.peak - equity

@@ -12,6 +12,7 @@ from backtests.domain.records import (
     PPM,
     UNCHANGED,
     Kind,
+    Minutes,
     Reason,
     Rules,
     Sizing,
@@ -93,8 +94,7 @@ def run(
     state = new_state(cash) if state is None else state
     events = new_events(100 + 4 * len(wanted))
     equity = np.zeros(len(wanted), np.int64)
-    columns = [table[name] for name in ("times", "traded", "opens", "highs", "lows", "closes")]
-    done, count = walk(state, rules, 0, *columns, wanted, equity, events, 0)
+    done, count = walk(state, rules, Minutes(**table, targets=wanted), 0, equity, events, 0)
     assert done == len(wanted)
     return told(events[:count], equity.tolist(), state)
 

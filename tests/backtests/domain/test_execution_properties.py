@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from backtests.domain.kernels.execution import walk
 from backtests.domain.kernels.orders import affordable, cost_of, share_down, share_up
-from backtests.domain.records import PPM, UNCHANGED, Kind, Rules, Sizing, new_events, new_state
+from backtests.domain.records import (
+    PPM,
+    UNCHANGED,
+    Kind,
+    Minutes,
+    Rules,
+    Sizing,
+    new_events,
+    new_state,
+)
 from tests.backtests.domain.kernel import MINUTE, PLAIN, Account
 
 COLUMNS = ("times", "traded", "opens", "highs", "lows", "closes")
@@ -69,10 +78,8 @@ def walked(columns, targets, rules: Rules, cuts: tuple[int, ...] = (), capacity:
     equity, count, edges = np.zeros(len(targets), np.int64), 0, (0, *sorted(cuts), len(targets))
     for first, end in pairwise(edges):
         state = np.frombuffer(state.tobytes(), state.dtype).copy()  # stored and loaded again
-        parts = [columns[name][first:end] for name in COLUMNS]
-        done, count = walk(
-            state, rules, 0, *parts, targets[first:end], equity[first:end], events, count
-        )
+        parts = Minutes(*(columns[name][first:end] for name in COLUMNS), targets=targets[first:end])
+        done, count = walk(state, rules, parts, 0, equity[first:end], events, count)
         assert done == end - first
     return state, events[:count], equity
 
@@ -155,8 +162,8 @@ def test_a_walk_without_room_stops_before_it_overflows(market, rules):
     told = []
     while index < len(targets):
         before = index
-        parts = [columns[name] for name in COLUMNS]
-        index, count = walk(state, rules, index, *parts, targets, equity, events, 0)
+        parts = Minutes(**columns, targets=targets)
+        index, count = walk(state, rules, parts, index, equity, events, 0)
         told.append(events[:count].copy())
         assert index > before
     whole = walked(columns, targets, rules)
@@ -175,12 +182,14 @@ def test_every_fill_lies_in_its_minute_but_for_the_slippage(market, rules):
         assert columns["lows"][minute] - slip <= event["tick"] <= columns["highs"][minute] + slip
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**55), st.integers(0, PPM))
 def test_shares_of_a_value_are_exact(value, part):
     assert share_down(value, part) == value * part // PPM
     assert share_up(value, part) == -(-value * part // PPM)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**52), st.integers(1, 2**36), st.integers(0, 100_000))
 def test_what_is_affordable_is_the_most_that_is(budget, unit, fee):
     lots = affordable(budget, unit, fee)
