@@ -104,13 +104,6 @@ def check_backfill(request: BackfillRequest) -> BackfillPlan:
     return plan
 
 
-def backfills_of(instrument: Instrument) -> list[Job]:
-    """Return the instrument's backfills that may still do something, newest first."""
-    parameters = {"parameters__symbol": instrument.symbol}
-    jobs = Job.objects.active().filter(kind=BACKFILL.name, **parameters)
-    return list(jobs.filter(parameters__exchange=instrument.exchange))
-
-
 def _range_errors(
     plan: BackfillPlan, instrument: Instrument, newest_ms: int, now_ms: int
 ) -> dict[str, str]:
