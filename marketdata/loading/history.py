@@ -25,7 +25,7 @@ from marketdata.domain.records import Candles, Source, empty_candles
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.exchanges import open_history
 from marketdata.loading.turns import take_turn
-from marketdata.models import DataGap, Instrument, Opening, from_ms, to_ms
+from marketdata.models import Instrument, Opening, to_ms
 from marketdata.storage import read_candles, write_candles
 from tcpdashboard.common.dbthread import DatabaseThread
 from tcpdashboard.common.shutdown import SHUTDOWN
@@ -79,9 +79,6 @@ async def _load(instrument: Instrument, database: DatabaseThread, stop: threadin
         end_ms = await database.run(_history_end, instrument, young_ms)
         days = await database.run(missing_days, instrument, end_ms)
         minutes, is_whole = await _load_days(instrument, history, database, days, stop)
-        # Apart from the history: an empty part of a gap says nothing about where that begins.
-        for part in await database.run(gap_parts, instrument, young_ms):
-            minutes += (await _load_days(instrument, history, database, [part], stop))[0]
     if is_whole:
         await database.run(_note_loaded, instrument)
     if days or minutes:
@@ -136,8 +133,8 @@ def _history_end(instrument: Instrument, young_ms: int) -> int:
     """Return where history ends: at the first minute that was collected, or at `young_ms`.
 
     From its first trade on the minutes are the collector's own. A candle of the exchange stored
-    among them would look closed to a collector that starts again and is about to build it. Only
-    what the collector gave up is asked for: see `gap_parts`.
+    among them would look closed to a collector that starts again and is about to build it. What
+    it missed is a gap, and repaired as one.
     """
     first = Opening.objects.filter(instrument=instrument).aggregate(first=Min("open_time"))["first"]
     return young_ms if first is None else min(young_ms, to_ms(first))
@@ -150,25 +147,6 @@ def missing_days(instrument: Instrument, end_ms: int) -> list[Day]:
         start_ms = max(start_ms, _whole_minute(to_ms(instrument.listed_at)))
     times = _whole_times(instrument, start_ms, end_ms)
     return [day for day in _days(start_ms, end_ms) if _is_lacking(times, day)]
-
-
-def gap_parts(instrument: Instrument, young_ms: int) -> list[Day]:
-    """Return the parts of days, oldest gap first, that lie in a hole that was given up.
-
-    Its collector was about to fetch them too, but may have been killed before it could. Only gaps
-    that end before `young_ms`, and parts in which a minute is missing or incomplete.
-    """
-    oldest_ms = young_ms - settings.HISTORY_DAYS * DAY_MS
-    gaps = instrument.gaps.filter(
-        state=DataGap.State.OPEN, end__gte=from_ms(oldest_ms), end__lt=from_ms(young_ms)
-    ).exclude(reason="")
-    parts = []
-    for gap in gaps.order_by("start"):
-        start_ms = max(oldest_ms, Timeframe.M1.open_time(to_ms(gap.start)))
-        end_ms = Timeframe.M1.open_time(to_ms(gap.end)) + MINUTE_MS
-        times = _whole_times(instrument, start_ms, end_ms)
-        parts += [day for day in _days(start_ms, end_ms) if _is_lacking(times, day)]
-    return parts
 
 
 def _days(start_ms: int, end_ms: int) -> Iterator[Day]:

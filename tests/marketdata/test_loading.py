@@ -25,9 +25,7 @@ from marketdata.models import (
     Candle,
     CandleRevision,
     Collector,
-    DataGap,
     Instrument,
-    Opening,
     from_ms,
 )
 from marketdata.storage import read_candles, write_candles
@@ -169,34 +167,6 @@ def test_candles_built_from_trades_are_kept(simulated):
     again = everything(btc)[1000:1010]
     assert np.array_equal(again["close"], middle["close"])
     assert set(again["trade_count"]) == {7}
-
-
-@pytest.mark.django_db(transaction=True)
-def test_what_a_collector_gave_up_is_loaded_though_it_was_killed_before(simulated, settings):
-    settings.HISTORY_DAYS = 1
-    sync_instruments("okx-sim")
-    btc = Instrument.objects.named("okx-sim", "BTC-USDT")
-    load_history(btc.pk)
-    before = everything(btc)
-    first, missing = before[500], before[900:910]
-    Opening.objects.create(
-        instrument=btc,
-        open_time=from_ms(int(first["open_time_ms"])),
-        executed_at=from_ms(int(first["open_time_ms"])),
-        price=1.0,
-        trade_id=1,
-    )
-    around = [from_ms(int(missing[row]["open_time_ms"])) for row in (0, -1)]
-    Candle.objects.filter(instrument=btc, open_time__range=around).delete()
-    gap = DataGap(instrument=btc, first_trade_id=5, last_trade_id=9, start=around[0], end=around[1])
-    gap.save()
-    load_history(btc.pk)
-    assert not Candle.objects.filter(instrument=btc, timeframe=1, open_time__range=around).exists()
-    gap.reason = "given up"
-    gap.save()
-    load_history(btc.pk)
-    again = everything(btc)[-len(before) :]
-    assert again["close"].tolist() == before["close"].tolist()
 
 
 @pytest.mark.django_db(transaction=True)
