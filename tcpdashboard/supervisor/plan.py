@@ -43,6 +43,8 @@ class Plan:
             self._run_once(MAKES_FIRST_USER, Kind.STEP, tuple(self.engines.engines)),
             self._web(),
             *self._seed(),
+            # Ten seconds of work at the first start, and none later: so that no page waits for it.
+            self._run_once("compile_kernels", Kind.TASK, (MAKES_FIRST_USER, "web")),
             self._worker("worker-collect", "collect", threads=16),
             self._worker("worker-light", "ticks,default", threads=12),
             self._celery("beat", "beat", "--pidfile="),
