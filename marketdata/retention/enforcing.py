@@ -173,6 +173,8 @@ def _take_day(day: TradeDay, policy: Policy, outcome: Outcome) -> bool:
     archive = None
     if policy.is_archived:
         archive = _archive_day(day, through)
+        if archive is None:
+            return False
         through = archive.through or through
         outcome.archives.append(archive.name)
     next_ms: int | None = day.start_ms
@@ -184,8 +186,11 @@ def _take_day(day: TradeDay, policy: Policy, outcome: Outcome) -> bool:
     return left is None or left.start_ms > day.start_ms
 
 
-def _archive_day(day: TradeDay, through: datetime) -> Archive:
-    """Write a day's trades into a file; what an earlier run wrote is only to be deleted still."""
+def _archive_day(day: TradeDay, through: datetime) -> Archive | None:
+    """Write a day's trades into a file; what an earlier run wrote is only to be deleted still.
+
+    None when all of them came too lately to be sure of.
+    """
     instrument, date = day.instrument, from_ms(day.start_ms).date()
     known = Archive.objects.filter(
         what=TRADES, instrument=instrument, day=date, dropped_at=None
@@ -194,6 +199,8 @@ def _archive_day(day: TradeDay, through: datetime) -> Archive:
         return known
     with connection.cursor() as cursor:
         rows = count_received(cursor, day, through)
+    if not rows:
+        return None
     name = f"trades/{instrument.exchange}/{instrument.symbol}/{date:%Y/%m}/{date}.csv.gz"
     content = write_archive(name, archive_query(day, through), rows)
     return Archive.objects.create(

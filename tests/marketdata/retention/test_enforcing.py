@@ -296,8 +296,9 @@ def test_trades_that_came_after_the_archive_are_archived_by_the_next_run(btc):
     late = TODAY - 150 * DAY_MS + 3_600_000
     with connection.cursor() as cursor:
         write_trades(cursor, btc.pk, tape(late, [100.0] * 3, first_id=5_000_000))
-    assert enforce().trade_days == 0
-    assert Trade.objects.count() == 3
+    for _ in range(2):
+        assert enforce().trade_days == 0
+        assert Trade.objects.count() == 3
     Trade.objects.update(received_at=from_ms(late))
     assert enforce().trade_days == 1
     assert sorted(Archive.objects.values_list("rows", flat=True)) == [3, 10]
