@@ -16,6 +16,7 @@ from marketdata.collector.catchup import CatchUp
 from marketdata.collector.complaints import Complaints
 from marketdata.collector.errors import ExchangeUnavailable
 from marketdata.collector.feed import Channels, Feed
+from marketdata.collector.feeds import Feeds
 from marketdata.collector.lane import Lane
 from marketdata.collector.pipeline import Pipeline
 from marketdata.collector.ports import History, NoRecorder, Publisher, Recorder, Sink
@@ -23,7 +24,6 @@ from marketdata.collector.settings import CollectorSettings
 from marketdata.collector.socket import Channel, Socket
 from marketdata.collector.vigil import Vigil
 from marketdata.domain.records import InstrumentSpec
-from marketdata.domain.sharding import place, shard_name
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -70,16 +70,23 @@ class BaseCollector(ABC):
             lambda lane, hole: self._catchup.open(lane, hole),
             lambda lane: self._catchup.verify(lane),
         )
-        self.feeds: dict[str, Feed] = {}
         self.recorder = recorder or NoRecorder()
         self._history = history
         self._catchup = CatchUp(history, sink, self.pipeline, self.settings, self.complaints)
         self._vigil = Vigil(self.settings, self.watched)
-        # Which socket of its kind has an instrument, and what runs each feed.
-        self._shards: dict[str, dict[str, int]] = {}
-        self._holding: dict[str, asyncio.Task[None]] = {}
-        self._tasks: asyncio.TaskGroup | None = None
+        self._feeds = Feeds(
+            self.open_socket,
+            self._channels_live,
+            lambda channels: self.pipeline.disconnected(self._traded(channels)),
+            self.settings,
+            self.complaints,
+        )
         self._collecting = asyncio.Event()
+
+    @property
+    def feeds(self) -> Mapping[str, Feed]:
+        """Its connections by name: one or several of each kind."""
+        return self._feeds.by_name
 
     @abstractmethod
     def open_socket(self, path: str, channels: Channels) -> Socket:
@@ -141,7 +148,7 @@ class BaseCollector(ABC):
             "holes": sum(len(lane.stream.holes) for lane in lanes),
             "repairs": self._catchup.running,
             "exchange_ms": self.pipeline.clock.now_ms,
-            "refused": {" ".join(channel): code for channel, code in self._refused().items()},
+            "refused": {" ".join(channel): code for channel, code in self._feeds.refused().items()},
             "raw": dict(self.recorder.health()),
             "last_error": self.complaints.last_error,
         }
@@ -151,15 +158,13 @@ class BaseCollector(ABC):
 
         `event_ms` is the exchange time of its newest trade or candle push.
         """
-        now_s, now_ms, refused = time.monotonic(), self.pipeline.clock.now_ms, self._refused()
+        now_s, now_ms, refused = time.monotonic(), self.pipeline.clock.now_ms, self._feeds.refused()
         return {
             lane.symbol: {
                 "event_ms": lane.event_ms,
                 "channels": {
                     channel: self._vigil.shown(lane, channel, feed, refused, now_ms, now_s)
-                    for path, channels in self.paths.items()
-                    if (feed := self._feed_of(path, lane.symbol)) is not None
-                    for channel in channels
+                    for channel, feed in self._feeds.by_channel(lane.symbol).items()
                 },
             }
             for lane in list(self.pipeline.lanes.values())
@@ -167,7 +172,7 @@ class BaseCollector(ABC):
 
     async def _collect(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
+            self._feeds.start(tasks, self.paths, self.common)
             await self._take_up(self.instruments)
             self._collecting.set()
             tasks.create_task(self._tick(tasks), name="tick")
@@ -178,61 +183,15 @@ class BaseCollector(ABC):
         if not specs:
             return
         await self.pipeline.resume(specs, await self._server_time_ms())
-        for path in {**self.paths, **self.common}:
-            self._subscribe(path, {spec.symbol for spec in specs})
-
-    def _subscribe(self, path: str, symbols: set[str]) -> None:
-        """Give the channels of `symbols` to the sockets of a kind that have room, or to new ones.
-
-        An instrument's channels stay together: what one of them says is held against the others.
-        """
-        names, common = self.paths.get(path, ()), self.common.get(path, ())
-        present = self._shards.setdefault(path, {})
-        room = max(1, (self.settings.channels_per_connection - len(common)) // max(1, len(names)))
-        placed = place({*present, *symbols}, present, room) if names else {}
-        wanted: dict[int, set[Channel]] = {1: set() if self._feed(path, 1) else set(common)}
-        for symbol in symbols & placed.keys():
-            present[symbol] = placed[symbol]
-            channels = wanted.setdefault(placed[symbol], set())
-            channels |= {(name, symbol) for name in names}
-        for shard, channels in wanted.items():
-            if channels:
-                self._extend(path, shard, channels)
-
-    def _extend(self, path: str, shard: int, channels: set[Channel]) -> None:
-        if feed := self._feed(path, shard):
-            feed.add(channels)
-            return
-        assert self._tasks is not None
-        name = shard_name(path, shard)
-        self.feeds[name] = feed = Feed(
-            name,
-            channels,
-            lambda channels: self.open_socket(path, channels),
-            self._channels_live,
-            lambda channels: self.pipeline.disconnected(self._traded(channels)),
-            self.settings,
-            self.complaints,
-        )
-        self._holding[name] = self._tasks.create_task(feed.run(), name=f"feed {name}")
+        self._feeds.subscribe({spec.symbol for spec in specs})
 
     async def _leave(self, symbols: set[str]) -> None:
         """End the subscriptions of `symbols` and store what came of them."""
-        for path, names in self.paths.items():
-            for symbol in symbols:
-                if feed := self._feed_of(path, symbol):
-                    feed.remove({(name, symbol) for name in names})
-                self._shards[path].pop(symbol, None)
-        await self._end_empty_feeds()
+        await self._feeds.leave(symbols)
         for symbol in symbols & self.pipeline.lanes.keys():
             await self._catchup.close(self.pipeline.lanes[symbol])
             await self.pipeline.leave(symbol)
             self._vigil.forget(symbol)
-
-    async def _end_empty_feeds(self) -> None:
-        for name in [name for name, feed in self.feeds.items() if not feed.channels]:
-            await _cancelled(self._holding.pop(name))
-            del self.feeds[name]
 
     async def _channels_live(self, channels: Channels) -> None:
         """Tell the streams from when on they are live: the exchange's time after subscribing.
@@ -254,7 +213,7 @@ class BaseCollector(ABC):
 
     def _unproven(self, symbols: Iterable[str]) -> list[Lane]:
         """Return the lanes of which nobody knows yet whether a trade was missed."""
-        refused, lanes = self._refused(), self.pipeline.lanes
+        refused, lanes = self._feeds.refused(), self.pipeline.lanes
         return [
             lanes[symbol]
             for symbol in symbols
@@ -290,7 +249,7 @@ class BaseCollector(ABC):
         renewed: dict[Feed, list[Channel]] = {}
         replaced: dict[Feed, Channel] = {}
         for lane in self.pipeline.lanes.values():
-            feeds = self._feeds_by_channel(lane.symbol)
+            feeds = self._feeds.by_channel(lane.symbol)
             for channel, verdicts in self._vigil.look(lane, feeds, now_s):
                 if verdicts % 2:
                     renewed.setdefault(feeds[channel[0]], []).append(channel)
@@ -303,27 +262,8 @@ class BaseCollector(ABC):
                 named = ", ".join(" ".join(channel) for channel in channels[:3])
                 feed.renew(channels, f"{len(channels)} silent channels: {named}")
 
-    def _feeds_by_channel(self, symbol: str) -> dict[str, Feed]:
-        return {
-            name: feed
-            for path, names in self.paths.items()
-            if (feed := self._feed_of(path, symbol)) is not None
-            for name in names
-        }
-
-    def _feed_of(self, path: str, symbol: str) -> Feed | None:
-        shard = self._shards.get(path, {}).get(symbol)
-        return None if shard is None else self._feed(path, shard)
-
-    def _feed(self, path: str, shard: int) -> Feed | None:
-        return self.feeds.get(shard_name(path, shard))
-
     def _traded(self, channels: Channels) -> set[str]:
         return {symbol for name, symbol in channels if name == self.trade_channel}
-
-    def _refused(self) -> dict[Channel, str]:
-        feeds = list(self.feeds.values())
-        return {channel: code for feed in feeds for channel, code in feed.refused.items()}
 
     async def _drain(self, writing: asyncio.Task[None]) -> None:
         """Store what was received, as far as the store answers in time."""

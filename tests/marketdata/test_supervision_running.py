@@ -16,6 +16,8 @@ from marketdata.models import Candle, Collector, Instrument, Trade
 from marketdata.signals import minute_closed
 from marketdata.supervision.lease import acquire
 from marketdata.supervision.running import Outcome, run_collector
+from marketdata.supervision.staleness import sweep_feeds
+from tcpdashboard.common.models import Alert
 from tests.simulated_exchange import spawned_exchange
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -157,6 +159,27 @@ def test_a_run_through_which_nothing_comes_any_more_ends_so_that_it_begins_anew(
         run.stop.set()
         run.outcome()
     assert row(collector).restarts.get().reason == "stalled"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+def test_a_feed_that_the_exchange_stops_is_told_until_it_comes_again(collector, exchange):
+    assign(collector, "ETH-USDT")
+    with running(collector) as run:
+        until(lambda: row(collector).health == "live")
+        silence = {"kind": "silence", "instId": "ETH-USDT", "seconds": 10}
+        exchange.post(
+            "faults", [{**silence, "channel": name} for name in ("trades-all", "candle1m")]
+        )
+        until(lambda: sweep_feeds("okx-sim") == ["okx-sim:ETH-USDT"])
+        states = row(collector).channels["ETH-USDT"]["channels"]
+        assert states["trades-all"]["state"] == states["candle1m"]["state"] == "stale"
+        assert row(collector).channels["BTC-USDT"]["channels"]["trades-all"]["state"] == "live"
+        assert Alert.objects.open().get().subject == "okx-sim:ETH-USDT"
+        until(lambda: sweep_feeds("okx-sim") == [])
+        assert not Alert.objects.open().filter(kind="feed_stale").exists()
+        run.stop.set()
+        run.outcome()
 
 
 @pytest.mark.slow
