@@ -19,7 +19,7 @@ UNSUBSCRIBE: Final = "unsubscribe"
 
 SUBSCRIBE_ATTEMPTS: Final = 3
 LONGEST_RETRY_S: Final = 3600.0
-MOST_HELD: Final = 50_000
+MOST_HELD: Final = 150_000
 
 
 class Socket(ABC):

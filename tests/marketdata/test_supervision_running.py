@@ -221,6 +221,7 @@ def test_a_wrong_address_is_written_to_the_row(collector, settings):
     assert failed.lease_expires_at is None
     assert "okx-sim is the simulated exchange, but TCPD_OKX_REST_URL is" in failed.last_error
     assert failed.last_error_at is not None
+    assert failed.ended_reason == "crash"
 
 
 def test_an_unreachable_exchange_is_waited_for(collector, settings, exchange):
