@@ -19,3 +19,5 @@ urlpatterns = [
     path("health/", include("tcpdashboard.health")),
     path("", include("marketdata.urls")),
 ]
+
+handler500 = "tcpdashboard.common.outages.answer_failure"

@@ -7,12 +7,14 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 MEDIA_TYPE: Final = "application/problem+json"
+AWAY: Final = "The database does not answer. Nothing is lost: try again in a few seconds."
 
 SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
@@ -30,6 +32,14 @@ SCHEMA: Final[dict[str, Any]] = {
         },
     },
 }
+
+
+class Away(exceptions.APIException):
+    """The database does not answer."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_detail = AWAY
+    wait = 5
 
 
 def problem(error: Exception, context: Mapping[str, Any]) -> Response | None:
@@ -57,6 +67,8 @@ def _known(error: Exception) -> exceptions.APIException | None:
         return error
     if isinstance(error, Http404):
         return exceptions.NotFound(*error.args)
+    if isinstance(error, (OperationalError, InterfaceError)):
+        return Away()
     return exceptions.PermissionDenied(*error.args) if isinstance(error, PermissionDenied) else None
 
 

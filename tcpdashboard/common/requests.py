@@ -6,12 +6,14 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 
 from tcpdashboard.common.problems import MEDIA_TYPE
 
 API: Final = "/api/"
+PROBES: Final = ("/health/live", "/health/ready")
 REFUSAL: Final = (
     "The address or a cookie holds a NUL character (%00 in an address), "
     "which no name and no value here can contain: leave it out."
@@ -25,6 +27,17 @@ def refuse_nul(get_response: NextHandler) -> NextHandler:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         return _refusal(request) if _has_nul(request) else get_response(request)
+
+    return middleware
+
+
+def forget_who_probes(get_response: NextHandler) -> NextHandler:
+    """Let nobody be logged in to probes: who it is stands in the database, which may be away."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path_info in PROBES:
+            request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
+        return get_response(request)
 
     return middleware
 
