@@ -93,6 +93,7 @@ async def _load_candles(work: BackfillWork, plan: BackfillPlan, tally: Tally) ->
                 ahead.append(asyncio.create_task(_fetch(work, waiting.popleft())))
             chunk, lacking, candles = await ahead.popleft()
             tally = await work.database.run(_store, work, tally, chunk, lacking, candles)
+            work.run.check()
     finally:
         for task in ahead:
             task.cancel()

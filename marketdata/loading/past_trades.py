@@ -59,6 +59,7 @@ async def _load_chunk(work: BackfillWork, chunk: Stretch, tally: Tally) -> Tally
             trades = np.concatenate(held[::-1])
             tally = await work.database.run(_store, work, tally, trades, window, chunk)
             held, settled_ms = [empty_trades()], window[0]
+            work.run.check()
         if is_through:
             return tally
     return await _end_of_tape(work, chunk, tally, np.concatenate(held[::-1]), settled_ms)
