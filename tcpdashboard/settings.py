@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from urllib.parse import urlsplit
 
-from csp.constants import NONE, SELF, UNSAFE_INLINE
-
 from tcpdashboard.common.logs import wants_color
 from tcpdashboard.compiled import keep_compiled_code
 from tcpdashboard.env import (
@@ -20,6 +18,8 @@ from tcpdashboard.env import (
     env,
     given,
 )
+from tcpdashboard.openapi import SPECTACULAR
+from tcpdashboard.policy import POLICY
 from tcpdashboard.schedules import TASK_ROUTES, beat_schedule
 
 # ----------------------------------------------------------------------------- core
@@ -201,21 +201,7 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 X_FRAME_OPTIONS = "DENY"
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [SELF],
-        "script-src": [SELF],
-        "style-src": [SELF],
-        # Plotly writes one style element; attributes stay strict.
-        "style-src-elem": [SELF, UNSAFE_INLINE],
-        "img-src": [SELF, "data:", "blob:"],
-        "connect-src": [SELF],
-        "object-src": [NONE],
-        "base-uri": [SELF],
-        "form-action": [SELF],
-        "frame-ancestors": [NONE],
-    }
-}
+CONTENT_SECURITY_POLICY = POLICY
 
 # ----------------------------------------------------------------------------- REST
 REST_FRAMEWORK = {
@@ -234,27 +220,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "tcpdashboard.common.problems.problem",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "TCPDashboard",
-    "DESCRIPTION": "Market data of the exchanges this installation collects.",
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    # Fields of one name whose choices differ.
-    "ENUM_NAME_OVERRIDES": {
-        "JobStateEnum": "tcpdashboard.common.models.Job.State",
-        "JobDesiredEnum": "tcpdashboard.common.models.Job.Desired",
-        "CollectorStateEnum": "marketdata.models.Collector.State",
-        "CollectorDesiredEnum": "marketdata.models.Collector.Desired",
-    },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "tcpdashboard.common.openapi.describe_problems",
-    ],
-}
+SPECTACULAR_SETTINGS = SPECTACULAR
 
 # ----------------------------------------------------------------------------- live updates
 SOCKETS_PER_USER = env.int("TCPD_SOCKETS_PER_USER", default=30)
