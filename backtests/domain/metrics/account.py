@@ -1,0 +1,111 @@
+"""What metrics are computed from: the account at every minute, by day and by round trip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backtests.domain.drawdown import Drawdown, deepest
+from backtests.domain.records import Integers
+from backtests.domain.roundtrips import RoundTrips
+
+DAY_MS: Final = 86_400_000
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the metrics are computed from.
+
+    `times_ms` are the closes at which `equity` was marked; `days` the equity at each 00:00 UTC
+    and at the end, beginning with `start`; `held_ms` the time in position.
+    """
+
+    start: int
+    times_ms: Integers
+    equity: Integers
+    days: Integers
+    trips: RoundTrips
+    drawdown: Drawdown
+    begin_ms: int
+    held_ms: int
+    traded_value: int
+    fees: int
+    slippage: int
+    bought_and_held: float | None
+    stop_share: float
+
+    @property
+    def end(self) -> int:
+        return int(self.equity[-1])
+
+    @property
+    def length_ms(self) -> int:
+        return int(self.times_ms[-1]) - self.begin_ms
+
+    @property
+    def profits(self) -> Integers:
+        """Profit after fees of every closed round trip."""
+        closed: Integers = self.trips["profit"][self.trips["is_closed"]]
+        return closed
+
+    @property
+    def returns(self) -> Floats:
+        """Return of every whole UTC day."""
+        if len(self.days) < 2 or (self.days[:-1] <= 0).any():
+            return np.zeros(0)
+        daily: Floats = self.days[1:] / self.days[:-1] - 1.0
+        return daily
+
+
+def account(
+    *,
+    start: int,
+    times_ms: Integers,
+    equity: Integers,
+    trips: RoundTrips,
+    cash_per_tick_lot: int,
+    closes: Integers,
+    stop_share: float = 0.0,
+) -> Account:
+    """Put together what the metrics need; `times_ms` are close times, `closes` ticks beside them.
+
+    Raises ValueError for a run without a minute.
+    """
+    if not len(equity):
+        raise ValueError("expected at least one minute; there was none")
+    begin_ms = int(times_ms[0]) - 60_000
+    exits = np.where(trips["is_closed"], trips["exit_ms"], times_ms[-1])
+    out = np.nan_to_num(trips["exit_tick"] * (trips["is_closed"] * trips["lots"]))
+    traded = int(np.sum(trips["paid"])) + int(np.rint(np.sum(out) * cash_per_tick_lot))
+    return Account(
+        start=start,
+        times_ms=times_ms,
+        equity=equity,
+        days=daily_equity(times_ms, equity, start),
+        trips=trips,
+        drawdown=deepest(times_ms, equity, start),
+        begin_ms=begin_ms,
+        held_ms=int(np.sum(exits - trips["entry_ms"])),
+        traded_value=traded,
+        fees=int(np.sum(trips["fees"])),
+        slippage=int(np.sum(trips["slippage"])),
+        bought_and_held=float(closes[-1] / closes[0] - 1.0) if closes[0] > 0 else None,
+        stop_share=stop_share,
+    )
+
+
+def daily_equity(times_ms: Integers, equity: Integers, start: int) -> Integers:
+    """Return the equity at the beginning and at every 00:00 UTC that the run has reached.
+
+    A day counts when the run lived all of it, or when it is the first and began in the middle.
+    """
+    midnights = np.arange(
+        times_ms[0] // DAY_MS + (times_ms[0] % DAY_MS > 0), times_ms[-1] // DAY_MS + 1
+    )
+    marks = np.searchsorted(times_ms, midnights * DAY_MS, side="right") - 1
+    return np.concatenate(([start], equity[marks[marks >= 0]]))
