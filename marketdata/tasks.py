@@ -68,11 +68,17 @@ def enforce_retention() -> None:
     enforce()
 
 
-@app.task(name="marketdata.sync_instruments", throws=(CollectorError,))
+@app.task(name="marketdata.sync_instruments")
 def sync_instruments() -> None:
-    """Follow the lists of instruments of the exchanges that are collected here."""
+    """Ask for the list of each exchange that is collected here; one that fails stops no other."""
     for exchange in collected_exchanges():
-        sync(exchange)
+        sync_exchange.apply_async((exchange,), expires=3600)
+
+
+@app.task(name="marketdata.sync_exchange", throws=(CollectorError,))
+def sync_exchange(exchange: str) -> None:
+    """Follow the list of instruments of one exchange."""
+    sync(exchange)
 
 
 @app.task(name="marketdata.scan_gaps")

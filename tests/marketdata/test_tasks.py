@@ -61,6 +61,15 @@ def test_a_sweep_asks_for_every_history_that_is_missing(queues):
     assert queues.llen("default") == 2
 
 
+def test_each_exchange_s_list_is_asked_for_apart(queues, settings):
+    settings.MORE_EXCHANGES = ["toy"]
+    tasks.sync_instruments()
+    asked = [
+        json.loads(message)["headers"]["argsrepr"] for message in queues.lrange("default", 0, -1)
+    ]
+    assert sorted(asked) == ["('okx-sim',)", "('toy',)"]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_enabling_asks_for_history_and_collection_after_the_commit(queues):
     services.enable_instrument(make_instrument("BTC-USDT"))
