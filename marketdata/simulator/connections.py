@@ -90,6 +90,11 @@ class Connections:
             session.leave()
             self._sessions.discard(session)
 
+    def abort(self) -> None:
+        """End every connection at once, without a word."""
+        for writer in list(self._open.values()):
+            writer.transport.abort()
+
     async def end(self) -> None:
         """Close every connection, as a server that stops does, and wait for them."""
         for session in self:
@@ -97,6 +102,5 @@ class Connections:
         tasks = list(self._open)
         if tasks and self._sessions:
             await asyncio.wait(tasks, timeout=_GOODBYE_S)
-        for writer in list(self._open.values()):
-            writer.transport.abort()
+        self.abort()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -16,6 +16,7 @@ from marketdata.simulator.engine import Engine
 from marketdata.simulator.faults import Fault, FaultKind, Faults, read_fault_file
 from marketdata.simulator.gateway import Gateway
 from marketdata.simulator.hub import Hub
+from marketdata.simulator.network import Network
 from marketdata.simulator.sessions import Session, Surroundings
 from marketdata.simulator.sources import markets_of, start_ms_of
 from marketdata.simulator.view import View
@@ -46,6 +47,7 @@ class SimulatedExchange:
             config, self._hub, offered, self.faults, self.view, time.monotonic, time.time
         )
         self.connections = Connections(self.around, self._answer)
+        self.network = Network(config.host, self.connections)
         self._gateway = Gateway(
             markets, self.faults, lambda: self.clock.now_ms, config.limits.rest_scale
         )
@@ -97,6 +99,7 @@ class SimulatedExchange:
             "hasEnded": self.engine.has_ended,
             "isHeld": self.engine.is_held,
             "isLagging": self.connections.are_lagging,
+            "isCut": self.network.is_cut,
             "connections": [_described(session) for session in self.connections],
             "pushed": self._hub.pushed,
             "faults": self.faults.state,
@@ -113,9 +116,10 @@ class SimulatedExchange:
         self._hub.step(after_ms, now_ms, on_grid)
 
     async def watch(self) -> None:
-        """Begin faults that are due and close idle connections, until cancelled."""
+        """Begin faults that are due, end cuts and close idle connections, until cancelled."""
         while True:
             self._begin_faults()
+            await self.network.look(self.clock.now_ms)
             for session in self.connections:
                 session.check()
             await asyncio.sleep(_CHECK_S)
@@ -123,6 +127,9 @@ class SimulatedExchange:
     # ------------------------------------------------------------------ trouble
     def _begin_faults(self) -> None:
         for fault in self.faults.begin(self.clock.now_ms, time.monotonic()):
+            if fault.kind is FaultKind.CUT:
+                self.network.cut(self.clock.now_ms + int(fault.seconds * 1000))
+                continue
             for session in self.connections:
                 if fault.path in (None, session.path):
                     _strike(session, fault)

@@ -33,10 +33,11 @@ class FaultKind(StrEnum):
     DISCONNECT = "disconnect"
     CLOSE = "close"
     UPGRADE = "upgrade"
+    CUT = "cut"
 
 
 ON_CONNECTIONS: Final = frozenset(
-    {FaultKind.STALL, FaultKind.DISCONNECT, FaultKind.CLOSE, FaultKind.UPGRADE}
+    {FaultKind.STALL, FaultKind.DISCONNECT, FaultKind.CLOSE, FaultKind.UPGRADE, FaultKind.CUT}
 )
 
 
@@ -46,8 +47,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="cam
     `channel`, `inst_id` and `path` choose what it hits (None: everything); for REST faults `path`
     is the end of the address, such as "history-trades". `count` is how many pushes, subscriptions
     or requests it hits. `seconds` is wall time for silence, stall, linger and upgrade, exchange
-    time for late_confirm, old_trade and stale. It begins at exchange time `at` (ISO 8601, UTC) or
-    `after` seconds of exchange time after the server's start; without either at once.
+    time for late_confirm, old_trade, stale and cut. It begins at exchange time `at` (ISO 8601,
+    UTC) or `after` seconds of exchange time after the server's start; without either at once.
     """
 
     kind: FaultKind

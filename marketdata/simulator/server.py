@@ -7,15 +7,12 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Final
 
 from marketdata.simulator.config import Config
 from marketdata.simulator.exchange import SimulatedExchange
 from marketdata.simulator.tls import certificates, server_context
 
 logger = logging.getLogger(__name__)
-
-_HEAD_BYTES: Final = 65_536
 
 
 @contextlib.asynccontextmanager
@@ -39,18 +36,13 @@ async def create_server(config: Config) -> AsyncIterator[SimulatedExchange]:
 
 
 async def _listen(exchange: SimulatedExchange, stack: contextlib.AsyncExitStack) -> None:
-    config, serve = exchange.config, exchange.connections.serve
-    plain = await asyncio.start_server(serve, config.host, config.port, limit=_HEAD_BYTES)
-    stack.callback(plain.close)
-    exchange.port = plain.sockets[0].getsockname()[1]
+    config, network = exchange.config, exchange.network
+    stack.callback(network.close)
+    exchange.port = await network.open(config.port)
     if config.tls_port is None:
         return
     files = certificates(config.state, datetime.now(UTC))
-    secure = await asyncio.start_server(
-        serve, config.host, config.tls_port, ssl=server_context(files), limit=_HEAD_BYTES
-    )
-    stack.callback(secure.close)
-    exchange.tls_port = secure.sockets[0].getsockname()[1]
+    exchange.tls_port = await network.open(config.tls_port, server_context(files))
     exchange.ca_file = files.ca
 
 

@@ -336,6 +336,24 @@ async def test_a_script_that_is_wrong_names_its_line():
         read_faults('{"kind": "drop", "chanel": "trades"}')
 
 
+async def test_a_cut_drops_all_connections_and_refuses_new_ones_for_its_exchange_time(tmp_path):
+    async with (
+        running_exchange(tmp_path, speed=0.0) as exchange,
+        listening(f"{exchange.websocket_url}/public") as socket,
+    ):
+        await order(exchange, kind="cut", seconds=60)
+        with pytest.raises(ConnectionClosed):
+            await socket.next()
+        with pytest.raises(httpx.ConnectError):
+            await order(exchange, kind="drop")
+        exchange.clock.speed = 600.0
+        await reaches(exchange, START_MS + 60_000)
+        async with asyncio.timeout(10):
+            while exchange.network.is_cut:  # noqa: ASYNC110 -- a port has no event
+                await asyncio.sleep(0.01)
+        await order(exchange, kind="drop")
+
+
 async def test_faults_can_be_taken_back_and_are_shown(tmp_path):
     async with (
         running_exchange(tmp_path, speed=0.0) as exchange,
