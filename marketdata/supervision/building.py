@@ -52,6 +52,7 @@ def collector_settings() -> CollectorSettings:
         channels_per_connection=settings.SOCKET_CHANNELS,
         channel_silence_s=settings.CHANNEL_SILENCE_SECONDS,
         candle_silence_s=settings.CANDLE_SILENCE_SECONDS,
+        refused_retry_s=settings.CHANNEL_RETRY_SECONDS,
         stale_exchange_ms=int(settings.FEED_STALE_SECONDS * 1000),
     )
 
