@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from marketdata.domain.columns import CandleColumns
 from marketdata.domain.indicators import LONGEST_GAP, compute, find_indicator
 from marketdata.domain.records import Candles, InstrumentSpec, Source
-from marketdata.domain.resampling import resample
 from marketdata.domain.timeframe import Timeframe
 
 Floats = NDArray[np.float64]
@@ -20,12 +20,13 @@ Floats = NDArray[np.float64]
 class Series:
     """Closed candles in order of time; every column is as long as the others.
 
-    `rows` are the candles they came from, and `spec` is their instrument's.
+    `rows` are the candles, an array of them or columns, and `spec` is their instrument's. Long
+    series are columns: of an array each look at a column copies it.
     """
 
     timeframe: Timeframe
     spec: InstrumentSpec
-    rows: Candles
+    rows: Candles | CandleColumns
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -38,8 +39,7 @@ class Series:
     @property
     def close_times(self) -> NDArray[np.int64]:
         """When each candle was over, UTC milliseconds: what decisions are keyed by."""
-        times: NDArray[np.int64] = self.rows["open_time_ms"] + self.timeframe.ms
-        return times
+        return self.open_times + self.timeframe.ms
 
     @property
     def open(self) -> Floats:
@@ -98,8 +98,8 @@ class Series:
         longer = Timeframe(timeframe)
         if longer.ms <= self.timeframe.ms:
             raise ValueError(f"expected a timeframe above {self.timeframe}; was {longer}")
-        candles = resample(self.rows, longer, self.spec)
-        return Series(longer, self.spec, candles[candles["minutes"] == longer.minutes])
+        rows = self.rows if isinstance(self.rows, CandleColumns) else CandleColumns.of(self.rows)
+        return Series(longer, self.spec, rows.resampled(longer, self.spec))
 
     def align(self, longer: Series, values: Floats) -> Floats:
         """Return `values` of `longer` candles for these: the newest that was closed by then.

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from marketdata.domain.columns import CandleColumns
 from marketdata.domain.errors import InvalidCandles, InvalidIndicator
 from marketdata.domain.indicators.base import Floats, Indicator, Parameters
 from marketdata.domain.indicators.registry import INDICATORS
@@ -55,7 +56,7 @@ def begin(indicator: Indicator, params: Parameters) -> IndicatorState:
 
 def compute(
     indicator: Indicator,
-    candles: Candles | Columns,
+    candles: Candles | CandleColumns | Columns,
     params: Parameters,
     *,
     step_ms: int,
@@ -74,7 +75,7 @@ def compute(
 
 def compute_all(
     wanted: Sequence[tuple[Indicator, Parameters]],
-    candles: Candles | Columns,
+    candles: Candles | CandleColumns | Columns,
     *,
     step_ms: int,
     longest_gap: int = LONGEST_GAP,
@@ -90,7 +91,7 @@ def compute_all(
 
 def advance(
     indicator: Indicator,
-    candles: Candles | Columns,
+    candles: Candles | CandleColumns | Columns,
     params: Parameters,
     state: IndicatorState,
     *,
@@ -155,7 +156,9 @@ def _kernel(name: str) -> Callable[..., None]:
     return kernel
 
 
-def _checked(candles: Candles | Columns, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+def _checked(
+    candles: Candles | CandleColumns | Columns, names: Iterable[str]
+) -> dict[str, NDArray[Any]]:
     """Return the open times and the named columns, contiguous; InvalidCandles if not finite."""
     columns: dict[str, Any] = {
         name: np.ascontiguousarray(candles[name], dtype=np.float64)
