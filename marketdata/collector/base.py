@@ -142,6 +142,7 @@ class BaseCollector(ABC):
             "messages": sum(feed.received for feed in feeds.values()),
             "bad": self.complaints.total,
             "bad_by_reason": self.complaints.counts(),
+            "is_live": self._feeds.are_live(),
             "connected": {name: feed.is_live for name, feed in feeds.items()},
             "channels": {name: len(feed.channels) for name, feed in feeds.items()},
             "reconnects": sum(max(0, feed.connections - 1) for feed in feeds.values()),

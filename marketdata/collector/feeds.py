@@ -77,6 +77,16 @@ class Feeds:
             for name in names
         }
 
+    def are_live(self) -> bool:
+        """Whether all that bring instruments are live; without the others collection goes on."""
+        names = {
+            shard_name(path, shard)
+            for path, shards in list(self._shards.items())
+            for shard in list(shards.values())
+        }
+        feeds = [self.by_name.get(name) for name in names]
+        return bool(feeds) and all(feed is not None and feed.is_live for feed in feeds)
+
     def refused(self) -> dict[Channel, str]:
         """Return the channels that the exchange does not give, with its codes."""
         feeds = list(self.by_name.values())

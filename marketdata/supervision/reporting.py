@@ -70,7 +70,7 @@ class Reporter:
         now_s = self._monotonic()
         self._error = str(health.get("last_error") or "") or self._error
         was_live, before = self._was_live, self._state
-        state = self._state = self._next_state(health.get("connected") or {})
+        state = self._state = self._next_state(is_live=bool(health.get("is_live")))
         exchange_ms = health.get("exchange_ms") or 0
         if exchange_ms != self._exchange_ms:
             self._exchange_ms, self._moved_s = exchange_ms, now_s
@@ -109,8 +109,8 @@ class Reporter:
             health=overall(channel_states(channels)).value,
         )
 
-    def _next_state(self, connected: dict[str, bool]) -> Collector.State:
-        if connected and all(connected.values()):
+    def _next_state(self, *, is_live: bool) -> Collector.State:
+        if is_live:
             self._was_live = True
             return Collector.State.LIVE
         return Collector.State.DEGRADED if self._was_live else Collector.State.STARTING

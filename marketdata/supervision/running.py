@@ -198,8 +198,7 @@ class _Run:
         while True:
             await asyncio.sleep(OBSERVE_S)
             health = collector.health()
-            is_open = bool(health["connected"]) and all(health["connected"].values())
-            if health["exchange_ms"] != exchange_ms or not is_open:
+            if health["exchange_ms"] != exchange_ms or not health["is_live"]:
                 exchange_ms, since_s = health["exchange_ms"], time.monotonic()
             elif time.monotonic() - since_s >= settings.COLLECTOR_STALL_SECONDS:
                 return Outcome.STALLED

@@ -27,12 +27,8 @@ def reporter(clock, settings):
     return Reporter(clock)
 
 
-def health(*, public=True, business=True, exchange_ms=7_000):
-    return {
-        "connected": {"public": public, "business": business},
-        "exchange_ms": exchange_ms,
-        "last_error": "",
-    }
+def health(*, is_live=True, exchange_ms=7_000):
+    return {"is_live": is_live, "exchange_ms": exchange_ms, "last_error": ""}
 
 
 def channels():
@@ -53,14 +49,14 @@ def test_a_full_report_is_made_at_each_heartbeat_and_the_state_at_every_renewal(
 def test_a_change_of_state_is_reported_in_full_at_once(reporter, clock):
     reporter.report(health(), channels)
     clock.now_s += 1
-    changed = reporter.report(health(business=False), channels)
+    changed = reporter.report(health(is_live=False), channels)
     assert (changed.state, changed.channels) == ("degraded", channels())
 
 
 def test_going_live_is_told_once(reporter):
     told = [
-        reporter.report(health(business=is_open), channels).is_live_now
-        for is_open in (False, True, True, False, True)
+        reporter.report(health(is_live=is_live), channels).is_live_now
+        for is_live in (False, True, True, False, True)
     ]
     assert told == [False, True, False, False, False]
 
