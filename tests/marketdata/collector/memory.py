@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,10 +14,10 @@ from marketdata.collector.errors import LostLease, SinkUnavailable
 from marketdata.collector.ports import Batch, InstrumentBatch
 from marketdata.domain.aggregation import aggregate_minutes
 from marketdata.domain.events import Hole, Resume
+from marketdata.domain.quality import check_candles
 from marketdata.domain.records import (
     CANDLE_DTYPE,
     TRADE_DTYPE,
-    UNKNOWN,
     Candles,
     InstrumentSpec,
     Opening,
@@ -27,6 +28,7 @@ from marketdata.domain.records import (
     empty_trades,
 )
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
+from marketdata.storage.merging import better_minutes
 
 
 @dataclass(slots=True)
@@ -50,6 +52,24 @@ class Book:
         if not self.candles:
             return empty_candles()
         return np.array([self.candles[key] for key in sorted(self.candles)], dtype=CANDLE_DTYPE)
+
+    def put(self, candles: Candles) -> None:
+        """Store candles by the rule of the real store: the better one stays."""
+        check_candles(candles)
+        for row, time_ms in enumerate(candles["open_time_ms"].tolist()):
+            known, incoming = self.candles.get(time_ms), candles[row : row + 1]
+            if known is None or better_minutes(np.array([known]), incoming)[0]:
+                self.candles[time_ms] = candles[row]
+
+    def follow_flats(self) -> None:
+        """Give every flat minute the close before it."""
+        candles = self.candle_array()
+        for before, candle in pairwise(candles):
+            is_next = candle["open_time_ms"] - before["open_time_ms"] == MINUTE_MS
+            if is_next and candle["source"] == Source.FLAT:
+                for name in ("open", "high", "low", "close"):
+                    candle[name] = before["close"]
+        self.candles = {int(candle["open_time_ms"]): candle for candle in candles}
 
 
 class MemorySink:
@@ -77,6 +97,13 @@ class MemorySink:
             last_close=float(candles["close"][-1]) if len(candles) else None,
             last_closed_open_ms=closed,
             open_trades=trades[trades["time_ms"] >= after],
+            given_up=tuple(
+                hole
+                for hole in book.given_up
+                if hole not in book.closed_holes
+                and hole.before_ms >= after
+                and hole.last_id < int(trades["trade_id"][-1])
+            ),
         )
 
     def today(self, symbol: str, now_ms: int) -> Candles:
@@ -93,8 +120,7 @@ class MemorySink:
 
     def store_candles(self, symbol: str, candles: Candles, reason: str) -> None:
         self._enter()
-        for candle in candles:
-            self.books[symbol].candles[int(candle["open_time_ms"])] = candle
+        self.books[symbol].put(candles)
 
     def close(self) -> None:
         self.is_closed = True
@@ -110,30 +136,37 @@ class MemorySink:
 
     def _store(self, book: Book, item: InstrumentBatch) -> None:
         emission = item.emission
+        ids = emission.trades["trade_id"]
+        assert len(np.unique(ids)) == len(ids), "a batch holds each trade once"
         for trade in emission.trades:
             book.trades.setdefault(int(trade["trade_id"]), trade)
         for opening in emission.openings:
             book.openings.setdefault(opening.open_time_ms, opening)
-        for candle in emission.minutes:
-            book.candles[int(candle["open_time_ms"])] = candle
-        for open_time_ms in emission.rebuild:
-            self._rebuild(book, open_time_ms)
+        rebuilt = [self._rebuilt(book, open_time_ms) for open_time_ms in emission.rebuild]
+        book.put(emission.minutes)
+        for candles in rebuilt:
+            book.put(candles)
+        if rebuilt:
+            book.follow_flats()
         book.opened += emission.opened
         book.closed_holes += emission.repaired
         book.given_up += emission.given_up
 
-    def _rebuild(self, book: Book, open_time_ms: int) -> None:
+    def _rebuilt(self, book: Book, open_time_ms: int) -> Candles:
+        """Return a closed minute from the stored trades: whole if it was, or by its ids."""
         trades = book.trade_array()
         times = trades["time_ms"]
         inside = trades[(times >= open_time_ms) & (times < open_time_ms + MINUTE_MS)]
-        if len(inside):
-            book.candles[open_time_ms] = aggregate_minutes(inside, book.spec)[0]
-            return
-        before = [time for time in book.candles if time < open_time_ms]
-        close = book.candles[max(before)]["close"]
-        row = (open_time_ms, close, close, close, close, 0.0, 0.0, 0, UNKNOWN, UNKNOWN, 1)
-        record = np.array([(*row, int(Source.FLAT), 0, 1)], dtype=CANDLE_DTYPE)
-        book.candles[open_time_ms] = record[0]
+        if not len(inside):
+            return empty_candles()
+        candles = aggregate_minutes(inside, book.spec)
+        known = book.candles.get(open_time_ms)
+        first, last = int(candles["first_trade_id"][0]), int(candles["last_trade_id"][0])
+        # Before the very first trade there is none that could be missing.
+        ids = set(range(max(1, first - 1), last + 2))
+        was_whole = known is not None and known["source"] != Source.EXCHANGE and known["minutes"]
+        candles["minutes"] = bool(was_whole) or ids <= book.trades.keys()
+        return candles
 
 
 class Screen:
