@@ -33,26 +33,17 @@ def underwater(equity: Integers, start: int) -> NDArray[np.float64]:
 
 def deepest(times_ms: Integers, equity: Integers, start: int) -> Drawdown:
     """Return the deepest fall of `equity`, marked at the closes `times_ms`, neither empty."""
-    best = np.maximum.accumulate(np.maximum(equity, start))
-    share = 1.0 - equity / best
-    trough = int(np.argmax(share))
-    depth = float(share[trough])
-    is_best = equity >= best
+    # Imported at the first use: importing Numba takes longer than starting a web process.
+    from backtests.domain.kernels.passes import deepest_fall
+
+    depth, peak, trough, recovered, longest_ms = deepest_fall(times_ms, equity, start)
+    begin_ms = int(times_ms[0])
     if depth <= 0:
-        return Drawdown(0.0, int(times_ms[0]), int(times_ms[0]), int(times_ms[0]), 0)
-    at_best = np.flatnonzero(is_best)
-    before = at_best[at_best <= trough]
-    after = at_best[at_best > trough]
+        return Drawdown(0.0, begin_ms, begin_ms, begin_ms, 0)
     return Drawdown(
-        depth=depth,
-        peak_ms=int(times_ms[before[-1]]) if len(before) else int(times_ms[0]),
+        depth=float(depth),
+        peak_ms=begin_ms if peak < 0 else int(times_ms[peak]),
         trough_ms=int(times_ms[trough]),
-        recovered_ms=int(times_ms[after[0]]) if len(after) else None,
-        longest_ms=_longest(times_ms, at_best),
+        recovered_ms=None if recovered < 0 else int(times_ms[recovered]),
+        longest_ms=int(longest_ms),
     )
-
-
-def _longest(times_ms: Integers, at_best: NDArray[np.int64]) -> int:
-    """Return the longest time between two closes at a peak, both ends of the run counted."""
-    edges = np.concatenate(([0], at_best, [len(times_ms) - 1]))
-    return int(np.max(np.diff(times_ms[edges])))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final, Protocol
 
 import numpy as np
 
+from backtests.domain.market import Market, MarketMinutes
 from backtests.domain.records import (
-    PPM,
     UNCHANGED,
     Events,
     Integers,
@@ -22,8 +20,6 @@ from backtests.domain.records import (
 from backtests.domain.result import BacktestResult
 from backtests.domain.settings import Trading
 from backtests.domain.units import Units, check_fits
-from marketdata.domain.records import Candles, InstrumentSpec
-from marketdata.domain.resampling import resample
 from marketdata.domain.series import Floats, Series
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 
@@ -51,18 +47,6 @@ class Strategy(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Market:
-    """What the engine must know of the instrument beside its candles.
-
-    `minimum_size` is the smallest order, in the unit of sizes.
-    """
-
-    spec: InstrumentSpec
-    minimum_size: Decimal
-    is_margined: bool = False
-
-
 class BacktestingEngine:
     """Runs strategies over 1m candles of one instrument."""
 
@@ -74,52 +58,52 @@ class BacktestingEngine:
             self.units, timeframe, minimum_lots=minimum, is_margined=market.is_margined
         )
 
-    def run(self, minutes: Candles, strategy: Strategy, start_ms: int) -> BacktestResult:
+    def run(self, minutes: MarketMinutes, strategy: Strategy, start_ms: int) -> BacktestResult:
         """Trade from `start_ms` on; earlier minutes only warm the strategy up.
 
         Raises InvalidSetting, TooLarge and WrongTargets, and whatever the strategy raises.
         """
         candles = self.candles(minutes)
-        targets = checked_targets(strategy.process_data(candles), len(candles))
-        first = int(np.searchsorted(minutes["open_time_ms"], start_ms))
-        decisions = minute_targets(minutes[first:], candles, targets)
-        return self.execute(minutes[first:], decisions, candles, strategy.get_indicators(candles))
+        decided = decisions_of(strategy.process_data(candles), len(candles))
+        traded = minutes.since(start_ms)
+        decisions = minute_decisions(traded.candles.open_time_ms, candles, decided)
+        return self.execute(traded, decisions, candles, strategy.get_indicators(candles))
 
-    def candles(self, minutes: Candles) -> Series:
+    def candles(self, minutes: MarketMinutes) -> Series:
         """Return what the strategy sees of the minutes: complete candles of its timeframe."""
-        if self.timeframe == Timeframe.M1:
-            return Series(Timeframe.M1, self.market.spec, minutes)
-        made = resample(minutes, self.timeframe, self.market.spec)
-        return Series(
-            self.timeframe, self.market.spec, made[made["minutes"] == self.timeframe.minutes]
-        )
+        rows, spec = minutes.candles, self.market.spec
+        if self.timeframe != Timeframe.M1:
+            rows = rows.resampled(self.timeframe, spec)
+        return Series(self.timeframe, spec, rows)
 
     def execute(
         self,
-        minutes: Candles,
+        minutes: MarketMinutes,
         decisions: Integers,
         candles: Series,
         indicators: dict[str, Floats],
     ) -> BacktestResult:
         """Run the kernel over `minutes` with a decision (or UNCHANGED) at each."""
-        units = self.units
-        opens, highs, lows, closes = (
-            units.ticks(np.ascontiguousarray(minutes[name]))
-            for name in ("open", "high", "low", "close")
-        )
-        cash = units.cash_to_units(self.trading.cash)
-        check_fits(units, int(highs.max(initial=0)), cash)
-        times = np.ascontiguousarray(minutes["open_time_ms"])
-        traded = minutes["volume"] > 0
+        cash = self.units.cash_to_units(self.trading.cash)
+        check_fits(self.units, minutes.highest_tick, cash)
+        times = minutes.candles.open_time_ms
         equity = np.empty(len(minutes), np.int64)
-        columns = Minutes(times, traded, opens, highs, lows, closes, decisions)
+        columns = Minutes(
+            times,
+            minutes.traded,
+            minutes.opens,
+            minutes.highs,
+            minutes.lows,
+            minutes.closes,
+            decisions,
+        )
         events = walked(new_state(cash), self.rules, columns, equity)
         return BacktestResult(
-            units=units,
+            units=self.units,
             rules=self.rules,
             start_cash=cash,
             close_times=times + MINUTE_MS,
-            closes=closes,
+            closes=minutes.closes,
             equity=equity,
             events=events,
             indicator_times=candles.close_times,
@@ -141,33 +125,37 @@ def walked(state: States, rules: Rules, minutes: Minutes, equity: Integers) -> E
     return np.concatenate(told) if told else new_events(0)
 
 
-def checked_targets(targets: Any, length: int) -> Floats:
-    """Return a strategy's targets as floats. Raises WrongTargets, naming what is wrong."""
-    values = np.asarray(targets, dtype=np.float64)
+def decisions_of(targets: Any, length: int) -> Integers:
+    """Return a strategy's targets in millionths, UNCHANGED for NaN.
+
+    Raises WrongTargets, naming what is wrong.
+    """
+    from backtests.domain.kernels.passes import to_decisions
+
+    values = np.ascontiguousarray(targets, dtype=np.float64)
     if values.shape != (length,):
         raise WrongTargets(
             f"expected one target for each of {length} candles; the shape was {values.shape}"
         )
-    known = values[~np.isnan(values)]
-    if len(known) and (np.abs(known) > 1).any():
-        worst = known[np.argmax(np.abs(known))]
-        raise WrongTargets(f"expected targets from -1 to 1; one was {worst:g}")
-    return values
+    decisions = np.empty(length, np.int64)
+    done = to_decisions(values, decisions)
+    if done < length:
+        raise WrongTargets(f"expected targets from -1 to 1; one was {values[done]:g}")
+    return decisions
 
 
-def minute_targets(minutes: Candles, candles: Series, targets: Floats) -> Integers:
-    """Return the decision, in millionths, at the minute with which each candle closes.
+def minute_decisions(open_times: Integers, candles: Series, decided: Integers) -> Integers:
+    """Return the decision at the minute with which each candle closes, UNCHANGED at the others.
 
-    A candle whose last minute is not among `minutes` decides at the last one before its close.
+    `open_times` are those of the minutes. A candle whose last minute is not among them decides at
+    the last one before its close.
     """
-    decisions = np.full(len(minutes), UNCHANGED, np.int64)
-    is_made = ~np.isnan(targets)
-    wanted = np.rint(targets[is_made] * PPM).astype(np.int64)
-    if candles.timeframe == Timeframe.M1 and len(minutes) == len(candles):
-        decisions[is_made] = wanted
-        return decisions
+    if candles.timeframe == Timeframe.M1:
+        return decided[len(decided) - len(open_times) :]
+    decisions = np.full(len(open_times), UNCHANGED, np.int64)
+    is_made = decided != UNCHANGED
     closes = candles.close_times[is_made]
-    places = np.searchsorted(minutes["open_time_ms"], closes - MINUTE_MS, side="right") - 1
+    places = np.searchsorted(open_times, closes - MINUTE_MS, side="right") - 1
     inside = places >= 0
-    decisions[places[inside]] = wanted[inside]
+    decisions[places[inside]] = decided[is_made][inside]
     return decisions

@@ -65,15 +65,17 @@ class Units:
             )
         return units
 
-    def ticks(self, prices: NDArray[np.float64]) -> Ticks:
-        """Return stored prices as whole ticks."""
+    def ticks(self, prices: NDArray[np.float64]) -> tuple[Ticks, int]:
+        """Return stored prices as whole ticks, and the highest of them (0 for none)."""
+        # Imported at the first use: importing Numba takes longer than starting a web process.
+        from backtests.domain.kernels.passes import to_ticks
+
+        # A product with a whole number is exact where a quotient by a fraction is not.
         per_unit = 1 / self.tick
-        if per_unit == per_unit.to_integral_value():
-            scaled = prices * float(per_unit)
-        else:
-            scaled = prices / float(self.tick)
-        rounded: Ticks = np.rint(scaled).astype(np.int64)
-        return rounded
+        is_multiplied = per_unit == per_unit.to_integral_value()
+        factor = float(per_unit if is_multiplied else self.tick)
+        ticks = np.empty(len(prices), np.int64)
+        return ticks, int(to_ticks(prices, factor, is_multiplied, ticks))
 
     def price(self, ticks: int) -> Decimal:
         return self.tick * ticks
