@@ -35,7 +35,7 @@ class GapViewSet(
         """List gaps, newest first."""
         return super().list(request, *args, **kwargs)
 
-    def filter_queryset(self, queryset: QuerySet[DataGap]) -> QuerySet[DataGap]:
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.action != "list":
             return queryset
         query = read_query(self.request, GapsQuery)
