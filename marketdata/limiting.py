@@ -28,7 +28,7 @@ TIMEOUT_S: Final = 1.0
 AWAY_S: Final = 5.0
 """So long Redis is not asked again after it did not answer."""
 
-BULK_SHARE: Final = 0.6
+BULK_SHARE: Final = 0.8
 LONGEST_WAIT_S: Final = 600
 """A bucket that claims to be full later than this was written by a clock that has gone back."""
 

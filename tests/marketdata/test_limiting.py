@@ -77,7 +77,7 @@ def test_a_bulk_request_waits_for_its_turn_without_owing_anything(host):
     assert bulk.take("/trades", bucket, False) == (True, 0.0)
     waits = [bulk.take("/trades", bucket, False) for _ in range(3)]
     assert [taken for taken, _ in waits] == [False] * 3
-    # One in 5 s / 0.6, one after the other.
+    # One in 5 s / the share, one after the other.
     assert between([wait for _, wait in waits]) == pytest.approx([5 / BULK_SHARE] * 2, abs=0.5)
     assert live.take("/trades", bucket, False) == (True, 0.0)
 
