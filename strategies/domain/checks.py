@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from marketdata.domain.columns import CandleColumns
 from marketdata.domain.series import Series
 from strategies.domain.base import Floats, SteppingStrategy
 from strategies.domain.errors import StrategyError
@@ -71,6 +72,7 @@ def prove_no_look_ahead(strategy: Provable, candles: Series, seed: int = 1) -> P
     Candle by candle over 2,000 of them from the first decision on, and at 200 random cuts, where
     the future is also replaced by another one.
     """
+    candles = Series(candles.timeframe, candles.spec, _columns(candles))
     name, whole = "look_ahead", _targets(strategy, candles)
     if np.isnan(whole).all():
         return Proof(name, False, _nothing_decided(candles), 0)
@@ -127,7 +129,9 @@ def prove_steps(strategy: SteppingStrategy, candles: Series) -> Proof:
 
 
 def _targets(strategy: Provable, candles: Series) -> Floats:
-    targets = np.asarray(strategy.process_data(candles), dtype=np.float64)
+    # Of very few candles a mean or a deviation may not exist; that is not what is looked for.
+    with np.errstate(all="ignore"):
+        targets = np.asarray(strategy.process_data(candles), dtype=np.float64)
     if targets.shape != (len(candles),):
         raise WrongTargets(
             f"expected one target for each of {len(candles)} candles; the shape was {targets.shape}"
@@ -151,13 +155,18 @@ def _futures(
 
 
 def _with_other_future(candles: Series, count: int, random: np.random.Generator) -> Series:
-    rows, rest = candles.rows.copy(), len(candles) - count
-    order = count + random.permutation(rest)
-    factor = random.uniform(0.5, 2.0)
-    for column in _PRICES:
-        rows[column][count:] = candles.rows[column][order] * factor
-    rows["volume"][count:] = candles.rows["volume"][order]
-    return Series(candles.timeframe, candles.spec, rows)
+    order = np.arange(len(candles))
+    random.shuffle(order[count:])
+    factor = np.where(order < count, 1.0, random.uniform(0.5, 2.0))
+    rows = _columns(candles)
+    others = {name: getattr(rows, name)[order] * factor for name in _PRICES}
+    changed = replace(rows, volume=rows.volume[order], **others)
+    return Series(candles.timeframe, candles.spec, changed)
+
+
+def _columns(candles: Series) -> CandleColumns:
+    rows = candles.rows
+    return rows if isinstance(rows, CandleColumns) else CandleColumns.of(rows)
 
 
 def _points(whole: Floats, start: int, random: np.random.Generator) -> list[int]:
