@@ -95,6 +95,8 @@ USE_I18N = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ----------------------------------------------------------------------------- engines
+PROCESS = env.str("TCPD_PROCESS", default="manage")
+TIMESCALE = env.str("TCPD_TIMESCALE", default="auto")
 # 0 under ASGI, where each request has a thread of its own and a kept connection leaks.
 _database = env.db_url("DATABASE_URL")
 DATABASES = {
@@ -106,8 +108,10 @@ DATABASES = {
             **_database.get("OPTIONS", {}),
             "options": (
                 "-c idle_in_transaction_session_timeout=5000 -c lock_timeout=2000 -c timezone=UTC"
+                # Late rows of any number may change compressed ones. Plain PostgreSQL ignores it.
+                " -c timescaledb.max_tuples_decompressed_per_dml_transaction=0"
             ),
-            "application_name": "tcpdashboard",
+            "application_name": f"tcpdashboard {PROCESS}",
         },
     }
 }
@@ -141,7 +145,7 @@ DJANGO_CELERY_BEAT_TZ_AWARE = True
 # ----------------------------------------------------------------------------- logs
 LOGGING_CONFIG = "tcpdashboard.common.logs.configure"
 LOGGING = {
-    "process": env.str("TCPD_PROCESS", default="manage"),
+    "process": PROCESS,
     "level": env.str("TCPD_LOG_LEVEL", default="INFO").upper(),
     "format": env.str("TCPD_LOG_FORMAT", default="console"),
     "color": env.bool("TCPD_LOG_COLOR", default=wants_color()),
@@ -173,6 +177,10 @@ STORAGES = {
     "archives": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"location": env.str("TCPD_ARCHIVE_DIR", default="") or VAR_DIR / "archives"},
+    },
+    "artefacts": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": env.str("TCPD_ARTEFACT_DIR", default="") or VAR_DIR / "artefacts"},
     },
     "staticfiles": {"BACKEND": "tcpdashboard.common.staticfiles.HashedStaticFilesStorage"},
 }
@@ -231,6 +239,11 @@ JOB_LEASE_SECONDS = env.float("TCPD_JOB_LEASE_SECONDS", default=15)
 JOB_RENEW_SECONDS = env.float("TCPD_JOB_RENEW_SECONDS", default=4)
 JOB_SWEEP_SECONDS = env.int("TCPD_JOB_SWEEP_SECONDS", default=3)
 JOB_DAYS = env.int("TCPD_JOB_DAYS", default=90)
+
+# ----------------------------------------------------------------------------- backtests
+COLUMN_CACHE_MB = env.int("TCPD_COLUMN_CACHE_MB", default=2048)
+BACKTEST_WARN_BELOW = env.float("TCPD_BACKTEST_WARN_BELOW", default=0.999)
+BACKTEST_REFUSE_BELOW = env.float("TCPD_BACKTEST_REFUSE_BELOW", default=0.5)
 
 # ----------------------------------------------------------------------------- collection
 COLLECTOR_LEASE_SECONDS = env.float("TCPD_COLLECTOR_LEASE_SECONDS", default=10)
