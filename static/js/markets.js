@@ -126,7 +126,8 @@ if (table !== null) {
   watchAge(topic);
   stream.subscribe(topic, (message) => {
     if (waiting === null) requestAnimationFrame(showAll);
-    waiting = message.tickers;
+    // Several collectors of one exchange send their own instruments each.
+    waiting = { ...waiting, ...message.tickers };
   });
   watchFeeds(judgeAll);
   setInterval(judgeAll, 5000);
