@@ -15,7 +15,7 @@ from marketdata.backfills import (
     request_backfill,
 )
 from marketdata.loading.plans import Order
-from marketdata.models import to_ms
+from marketdata.models import Instrument, RangeLock, to_ms
 from tcpdashboard.common.models import Job
 
 
@@ -76,3 +76,44 @@ class BackfillForm(forms.Form):
     def _add_errors(self, error: InvalidBackfill) -> None:
         for field, reason in error.errors.items():
             self.add_error(field, reason)
+
+
+class LockForm(forms.Form):
+    """Which stretch of an instrument's candles must stay as it is. Times are UTC."""
+
+    exchange = forms.CharField(widget=forms.HiddenInput)
+    symbol = forms.CharField(max_length=64, help_text="Such as BTC-USDT.")
+    start = forms.DateTimeField(
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}), help_text="UTC."
+    )
+    end = forms.DateTimeField(
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}), help_text="UTC, not included."
+    )
+    reason = forms.CharField(
+        max_length=500, help_text="Why it must stay: others will read it here."
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if self.errors:
+            return cleaned
+        if cleaned["end"] <= cleaned["start"]:
+            self.add_error("end", "expected a time after start")
+        try:
+            cleaned["instrument"] = Instrument.objects.named(cleaned["exchange"], cleaned["symbol"])
+        except Instrument.DoesNotExist as error:
+            self.add_error("symbol", str(error))
+        return cleaned
+
+    def save(self, made_by: Model) -> RangeLock:
+        """Store the lock of a valid form."""
+        given = self.cleaned_data
+        lock = RangeLock(
+            instrument=given["instrument"],
+            start=given["start"],
+            end=given["end"],
+            reason=given["reason"],
+        )
+        lock.made_by_id = made_by.pk
+        lock.save()
+        return lock

@@ -14,11 +14,13 @@ from marketdata import tasks
 from marketdata.domain.errors import MarketDataError
 from marketdata.exchanges import collected_exchanges
 from marketdata.loading.listing import sync_instruments
-from marketdata.models import Collector, DataGap, GapState, Instrument
+from marketdata.models import CandleConflict, Collector, DataGap, GapState, Instrument
 from marketdata.repair.idrule import resume_id_rule as resume
+from marketdata.storage.choosing import store_theirs
 from marketdata.supervision.manager import CollectorManager
 from tcpdashboard.common.hints import hint
 
+_MOST_REASON: Final = 64
 DEMO_SYMBOLS: Final = ("BTC-USDT", "ETH-USDT", "SOL-USDT", "XRP-USDT", "BTC-USDT-SWAP")
 
 log = structlog.get_logger(__name__)
@@ -98,6 +100,31 @@ def resume_id_rule(instrument: Instrument) -> None:
     if not resume(instrument):
         raise Refused(f"the id rule of {instrument} is not suspended")
     log.info("id_rule_resumed", instrument=str(instrument))
+
+
+def keep_ours(conflict: CandleConflict, who: str) -> None:
+    """Leave the stored candle as it is; the row comes back when either side changes.
+
+    Raises Refused when there is nothing to decide any more.
+    """
+    kept = CandleConflict.objects.filter(pk=conflict.pk, state=CandleConflict.State.OPEN).update(
+        state=CandleConflict.State.KEPT, settled_at=Now(), how=f"kept by {who}"[:_MOST_REASON]
+    )
+    if not kept:
+        raise Refused(f"{conflict} is settled already: nothing is to decide")
+    log.info("conflict_kept", conflict=conflict.pk, who=who)
+
+
+def take_theirs(conflict: CandleConflict, who: str) -> None:
+    """Store the other side's candle in place of ours, with a revision.
+
+    Raises Refused when there is nothing to decide any more, and while the minute is locked.
+    """
+    if not CandleConflict.objects.filter(pk=conflict.pk, state=CandleConflict.State.OPEN).exists():
+        raise Refused(f"{conflict} is settled already: nothing is to decide")
+    if store_theirs(conflict, f"theirs taken by {who}"[:_MOST_REASON]).locked:
+        raise Refused(f"{conflict} is locked: remove the lock first")
+    log.info("conflict_taken", conflict=conflict.pk, who=who)
 
 
 def instruments_of(exchange: str, symbols: Sequence[str]) -> list[Instrument]:

@@ -6,6 +6,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from marketdata.views import chart, chart_data, downloads, markets
+from marketdata.views.data import day, orders, page
 
 _CHART = "chart/<str:exchange>/<str:symbol>/<str:timeframe>/"
 
@@ -22,4 +23,15 @@ urlpatterns = [
     path(f"{_CHART}window", chart_data.window, name="chart-window"),
     path(f"{_CHART}figure", chart_data.figure, name="chart-figure"),
     path(f"{_CHART}export", downloads.export, name="chart-export"),
+    path("data/", page.data_page, name="data"),
+    path("data/coverage", page.coverage_figures, name="data-coverage"),
+    path("data/gaps", page.gaps_part, name="data-gaps"),
+    path("data/storage", page.storage_part, name="data-storage"),
+    path("data/retention", page.retention_part, name="data-retention"),
+    path("data/backfills", page.backfills_part, name="data-backfills"),
+    path("data/backfills/start", orders.start_backfill, name="data-backfill-start"),
+    path("data/locks/add", orders.add_lock, name="data-lock-add"),
+    path("data/locks/<int:pk>/remove", orders.remove_lock, name="data-lock-remove"),
+    path("data/differences/<int:pk>/", orders.decide, name="data-decide"),
+    path("data/day/<str:exchange>/<str:symbol>/<str:day>/", day.day_panel, name="data-day"),
 ]

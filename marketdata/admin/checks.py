@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Model, QuerySet
-from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 
+from marketdata import services
+from marketdata.admin.actions import each
 from marketdata.models import CandleConflict
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class CandleConflictAdmin(_ModelAdmin):
     list_filter = ("state", "kind", "instrument")
     list_select_related = ("instrument",)
     ordering = ("-found_at",)
-    actions = ("keep",)
+    actions = ("keep", "take")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         return [field.name for field in CandleConflict._meta.fields]
@@ -61,10 +62,12 @@ class CandleConflictAdmin(_ModelAdmin):
 
     @admin.action(description="Leave ours as it is", permissions=["change"])
     def keep(self, request: HttpRequest, queryset: QuerySet[CandleConflict]) -> None:
-        """Settle for the stored candle; the row comes back when either side changes."""
-        kept = queryset.filter(state=CandleConflict.State.OPEN).update(
-            state=CandleConflict.State.KEPT,
-            settled_at=Now(),
-            how=f"kept by {request.user.get_username()}"[:64],
-        )
-        messages.success(request, f"{kept} candles stay as they are")
+        who = request.user.get_username()
+        rows = queryset.select_related("instrument")
+        each(request, rows, lambda row: services.keep_ours(row, who), "candles stay as they are")
+
+    @admin.action(description="Take theirs", permissions=["change"])
+    def take(self, request: HttpRequest, queryset: QuerySet[CandleConflict]) -> None:
+        who = request.user.get_username()
+        rows = queryset.select_related("instrument")
+        each(request, rows, lambda row: services.take_theirs(row, who), "candles were replaced")

@@ -42,7 +42,7 @@ class MarketsPage(TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Add the rows, and what the page's filter was."""
-        exchanges = _exchanges()
+        exchanges = exchanges_known()
         exchange = self.request.GET.get("exchange") or settings.EXCHANGE
         shows_all = self.request.GET.get("show") == "all"
         wanted = self.request.GET.get("q", "").strip()
@@ -94,7 +94,8 @@ class CollectionSwitch(UserPassesTestMixin, View):
         return redirect("markets")
 
 
-def _exchanges() -> list[str]:
+def exchanges_known() -> list[str]:
+    """Return the exchanges that pages may be of: this installation's, and those stored."""
     stored = Instrument.objects.order_by("exchange").values_list("exchange", flat=True).distinct()
     return sorted({settings.EXCHANGE, *stored})
 

@@ -43,6 +43,26 @@ export function plain(value) {
   return fixed(value, Math.min(decimals, 10));
 }
 
+/** A share as a percentage: 100% means all of it, anything less is rounded down. */
+export function share(value) {
+  if (!isNumber(value)) return NOTHING;
+  const percents = Math.floor(value * 10000 + 1e-9) / 100;
+  return `${Number.isInteger(percents) ? percents : percents.toFixed(2)}%`;
+}
+
+/** A whole number with grouped thousands. */
+export function whole(value) {
+  return isNumber(value) ? value.toLocaleString("en-US") : NOTHING;
+}
+
+/** A number of bytes in three digits: 1234567 as 1.23 MB. */
+export function size(value) {
+  if (!isNumber(value)) return NOTHING;
+  const scales = [[1e12, "TB"], [1e9, "GB"], [1e6, "MB"], [1e3, "kB"], [1, "B"]];
+  const [scale, unit] = scales.find(([each]) => value >= each) ?? [1, "B"];
+  return `${threeDigits(value / scale)}\u202f${unit}`;
+}
+
 /** "up", "down" or "" for the colour of a change. */
 export function direction(value) {
   if (!isNumber(value) || Math.abs(value) < 0.00005) return "";

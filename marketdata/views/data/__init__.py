@@ -1,0 +1,1 @@
+"""The Data page: what is there, what is missing, and what is being done about it."""
