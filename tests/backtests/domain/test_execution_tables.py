@@ -259,6 +259,12 @@ STOPS: dict[str, tuple[Rules, tuple[tuple[float, ...], ...], float, tuple[object
         1,
         (1, -10, 105, GOAL),
     ),
+    "a target touched to the tick fills": (
+        PLAIN._replace(take_profit=50_000),
+        ((100, 105, 99, 101),),
+        1,
+        (1, -10, 105, GOAL),
+    ),
     "a target that was jumped over fills at the open": (
         PLAIN._replace(take_profit=50_000),
         ((100, 100, 100, 100), (110, 112, 109, 111)),
@@ -426,6 +432,20 @@ def test_after_a_gain_there_is_no_cooldown():
     rules = PLAIN._replace(cooldown_ms=10 * MINUTE)
     result = run(prices(100, 100, 110, 110), targets(1, 0, 1, KEEP), rules)
     assert [fill[0] for fill in result.fills] == [1, 2, 3]
+
+
+def test_after_breaking_even_there_is_no_cooldown():
+    rules = PLAIN._replace(cooldown_ms=10 * MINUTE)
+    result = run(prices(100, 100, 100, 100), targets(1, 0, 1, KEEP), rules)
+    assert [fill[0] for fill in result.fills] == [1, 2, 3]
+
+
+def test_a_position_is_reduced_by_the_smallest_order_and_by_nothing_smaller():
+    reduced = run(prices(100, 100, 100), targets(1, 0.5, KEEP), PLAIN._replace(minimum_lots=5))
+    kept = run(prices(100, 100, 100), targets(1, 0.5, KEEP), PLAIN._replace(minimum_lots=6))
+    assert [fill[1] for fill in reduced.fills] == [10, -5]
+    assert [fill[1] for fill in kept.fills] == [10]
+    assert kept.others == [(2, Kind.SKIPPED, Reason.BELOW_MINIMUM)]
 
 
 def test_a_drawdown_beyond_the_limit_flattens_and_ends():
