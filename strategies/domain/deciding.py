@@ -50,7 +50,8 @@ def exceeds(left: Floats, right: Floats, size: Floats) -> Bools:
 
 def known(*values: Floats) -> Bools:
     """Return where none of the values is NaN."""
-    return ~np.isnan(np.vstack(values)).any(axis=0)
+    complete: Bools = np.asarray(~np.isnan(np.vstack(values)).any(axis=0))
+    return complete
 
 
 class IndicatorStrategy(SteppingStrategy):
