@@ -25,6 +25,7 @@ app_name = "api"
 urlpatterns = [
     path("v1/", include("marketdata.api.urls")),
     path("v1/", include("tcpdashboard.common.jobs.urls")),
+    path("v1/", include("tcpdashboard.common.alerts.urls")),
     path("v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     # Split: its start-up code is a file of its own, which the Content-Security-Policy asks for.
     path("v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),

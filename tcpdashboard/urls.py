@@ -17,6 +17,7 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("api/", include("tcpdashboard.api")),
     path("health/", include("tcpdashboard.health")),
+    path("alerts/", include("tcpdashboard.common.alerts.pages")),
     path("", include("marketdata.urls")),
 ]
 

@@ -176,7 +176,7 @@ def _wanted(
     for place, instrument in enumerate(instruments):
         if instrument.pk in stored:
             first, last = ((day - found.first_day).days for day in stored[instrument.pk])
-            stop = wanted.shape[-1] if instrument.is_enabled else max(last + 1, 0)
+            stop = found.covers.shape[1] if instrument.is_enabled else max(last + 1, 0)
             wanted[place, max(first, 0) : stop] = True
     return wanted
 

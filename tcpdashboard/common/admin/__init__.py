@@ -1,5 +1,5 @@
 """What every app shares, in Django's admin."""
 
-from tcpdashboard.common.admin import jobs
+from tcpdashboard.common.admin import alerts, jobs
 
-__all__ = ["jobs"]
+__all__ = ["alerts", "jobs"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+
+ALERT_STATES: Final = ("open", "unseen", "acknowledged", "ended")
+"""What alerts may be narrowed to; the middle two are parts of the first."""
 
 
 class AlertQuerySet(models.QuerySet["Alert"]):
@@ -17,6 +20,14 @@ class AlertQuerySet(models.QuerySet["Alert"]):
     def unseen(self) -> AlertQuerySet:
         """Return the open alerts that no person has acknowledged."""
         return self.open().filter(acknowledged_at=None)
+
+    def in_state(self, state: str) -> AlertQuerySet:
+        """Return the alerts in a state of ALERT_STATES."""
+        if state == "ended":
+            return self.exclude(resolved_at=None)
+        if state == "acknowledged":
+            return self.open().exclude(acknowledged_at=None)
+        return self.unseen() if state == "unseen" else self.open()
 
 
 class Alert(models.Model):
@@ -57,3 +68,8 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject}"
+
+    @property
+    def kind_words(self) -> str:
+        """The kind for people: feed stale."""
+        return self.kind.replace("_", " ")

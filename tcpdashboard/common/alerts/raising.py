@@ -11,7 +11,9 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection
 from django.db.models.functions import Now
 
+from tcpdashboard.common.alerts.telling import tell_alerts
 from tcpdashboard.common.models import Alert
+from tcpdashboard.common.models.alerts import AlertQuerySet
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +45,7 @@ def raise_alert(
         is_new = bool(cursor.fetchone()[0] == 1)
     if is_new:
         log.warning("alert_raised", kind=kind, subject=subject, message=message)
+        tell_alerts()
     return is_new
 
 
@@ -51,12 +54,27 @@ def end_alert(kind: str, subject: str) -> bool:
     ended = Alert.objects.open().filter(kind=kind, subject=subject).update(resolved_at=Now())
     if ended:
         log.info("alert_ended", kind=kind, subject=subject)
+        tell_alerts()
     return bool(ended)
 
 
 def acknowledge(alert: Alert, user: AbstractBaseUser) -> None:
     """Note who has seen the alert; the first one stays."""
-    Alert.objects.filter(pk=alert.pk, acknowledged_at=None).update(
-        acknowledged_at=Now(), acknowledged_by=user
-    )
+    _acknowledge(Alert.objects.filter(pk=alert.pk), user)
     alert.refresh_from_db()
+
+
+def acknowledge_all(user: AbstractBaseUser, kind: str = "") -> int:
+    """Note that `user` has seen every open alert, or those of one kind; return how many were new.
+
+    An alert that is raised meanwhile stays unseen.
+    """
+    unseen = Alert.objects.unseen()
+    return _acknowledge(unseen.filter(kind=kind) if kind else unseen, user)
+
+
+def _acknowledge(alerts: AlertQuerySet, user: AbstractBaseUser) -> int:
+    seen = alerts.filter(acknowledged_at=None).update(acknowledged_at=Now(), acknowledged_by=user)
+    if seen:
+        tell_alerts()
+    return seen

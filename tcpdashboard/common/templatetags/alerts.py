@@ -1,0 +1,15 @@
+"""The bell in the head of every page."""
+
+from __future__ import annotations
+
+from django import template
+
+from tcpdashboard.common.alerts.telling import alert_counts
+
+register = template.Library()
+
+
+@register.inclusion_tag("includes/bell.html")
+def alert_bell() -> dict[str, int]:
+    """Link to the alerts with the number of those that nobody has acknowledged."""
+    return alert_counts()
