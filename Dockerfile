@@ -21,7 +21,7 @@ ENV PATH=/app/.venv/bin:$PATH \
 # Static files belong to the code; nothing here connects to the addresses.
 RUN TCPD_SECRET_KEY=unused DATABASE_URL=postgres://unused REDIS_URL=redis://unused \
         python manage.py collectstatic --no-input --verbosity 0 \
-    && install -d -o 10001 -g 10001 var/exchange var/media var/archives \
+    && install -d -o 10001 -g 10001 var/exchange var/media var/archives var/artefacts var/columns \
     && chown 10001:10001 var
 USER 10001
 EXPOSE 8000

@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "tcpdashboard.common",
     "marketdata",
+    "backtests",
 ]
 
 MIDDLEWARE = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from backtests.domain.records import PPM, Rules, Sizing
 from backtests.domain.units import Units
@@ -126,31 +126,6 @@ class Trading:
                 raise InvalidSetting("size", f"expected an amount above 0; was {amount}")
             return units.cash_to_units(amount)
         return _share("size", amount) or _refuse_zero("size")
-
-
-def as_json(trading: Trading) -> dict[str, Any]:
-    """Return the settings for JSON: decimals as text, nothing left out."""
-    return {
-        "cash": str(trading.cash),
-        "taker_bps": str(trading.costs.taker_bps),
-        "maker_bps": str(trading.costs.maker_bps),
-        "slippage_bps": str(trading.costs.slippage_bps),
-        "sizing": trading.size.kind.name.lower(),
-        "size": str(trading.size.amount),
-        "stop_loss": _text(trading.stops.stop_loss),
-        "take_profit": _text(trading.stops.take_profit),
-        "trailing_stop": _text(trading.stops.trailing_stop),
-        "time_stop_minutes": trading.stops.time_stop_minutes,
-        "max_drawdown": _text(trading.limits.max_drawdown),
-        "max_daily_loss": _text(trading.limits.max_daily_loss),
-        "max_exposure": _text(trading.limits.max_exposure),
-        "cooldown_minutes": trading.limits.cooldown_minutes,
-        "allow_short": trading.allow_short,
-    }
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else str(value)
 
 
 def _refuse_zero(name: str) -> int:

@@ -19,7 +19,10 @@ from tcpdashboard.supervisor.source import Source
 LIVE_PATH = "/health/live"
 MAKES_FIRST_USER = "prepare"
 GROUND = (MAKES_FIRST_USER, "exchange")
-WORKER = ("-P", "threads", "--without-mingle", "--without-gossip", "--without-heartbeat")
+QUIET = ("--disable-prefetch", "--without-mingle", "--without-gossip", "--without-heartbeat")
+WORKER = ("-P", "threads", *QUIET)
+# Processes, because threads would share one processor; each is renewed before it grows large.
+COMPUTER = ("-P", "prefork", "--max-memory-per-child=2000000", *QUIET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Plan:
             self._run_once("compile_kernels", Kind.TASK, (MAKES_FIRST_USER, "web")),
             self._worker("worker-collect", "collect", threads=16),
             self._worker("worker-light", "ticks,default", threads=12),
+            self._backtests(),
             self._celery("beat", "beat", "--pidfile="),
         ]
 
@@ -110,8 +114,13 @@ class Plan:
 
     def _worker(self, name: str, queues: str, *, threads: int) -> Program:
         # Without prefetching, because one worker must not hold back what another could run.
-        options = ["-Q", queues, "-c", str(threads), "-n", f"{name}@%h", "--disable-prefetch"]
+        options = ["-Q", queues, "-c", str(threads), "-n", f"{name}@%h"]
         return self._celery(name, "worker", *options, *WORKER)
+
+    def _backtests(self) -> Program:
+        name, processes = "worker-backtests", str(max(1, (os.cpu_count() or 2) - 1))
+        options = ["-Q", "backtests", "-c", processes, "-n", f"{name}@%h"]
+        return self._celery(name, "worker", *options, *COMPUTER)
 
     def _celery(self, name: str, *arguments: str) -> Program:
         command = [sys.executable, "-m", "celery", "-A", "tcpdashboard", "-q", *arguments]

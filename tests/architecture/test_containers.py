@@ -12,7 +12,7 @@ import yaml
 from django.conf import settings
 from django.core.management import get_commands
 
-from tcpdashboard.supervisor.plan import WORKER
+from tcpdashboard.supervisor.plan import COMPUTER, WORKER
 
 ROOT = settings.BASE_DIR
 DEFAULT = re.compile(r"\$\{([A-Z_]+):-([^}]*)\}")
@@ -30,12 +30,12 @@ def workers(compose):
 
 def test_every_queue_has_exactly_one_kind_of_worker(compose):
     queues = [command[command.index("-Q") + 1] for command in workers(compose).values()]
-    assert sorted(queues) == ["collect", "default", "ticks"]
+    assert sorted(queues) == ["backtests", "collect", "default", "ticks"]
 
 
 def test_workers_have_the_options_that_the_supervisor_gives_them(compose):
-    for command in workers(compose).values():
-        assert {*WORKER, "--disable-prefetch"} <= set(command)
+    for name, command in workers(compose).items():
+        assert set(COMPUTER if name == "worker-backtests" else WORKER) <= set(command)
 
 
 def test_every_command_exists(compose):

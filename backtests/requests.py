@@ -1,0 +1,190 @@
+"""What a backtest is asked for by, and what is wrong with it, field by field."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from django.conf import settings
+
+from backtests.domain.engine import BacktestingEngine
+from backtests.domain.market import Market
+from backtests.domain.settings import InvalidSetting, Trading
+from backtests.domain.trading_json import InvalidTrading, trading_from_json
+from backtests.domain.units import TooLarge, check_fits
+from marketdata.domain.errors import InvalidTimeframe
+from marketdata.domain.integrity import Integrity
+from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe, parse_timeframe
+from marketdata.models import Instrument, from_ms
+from marketdata.storage import integrity
+from strategies.domain.base import BaseStrategy
+from strategies.domain.errors import InvalidParameters, UnknownStrategy
+from strategies.domain.registry import create_strategy
+
+LONGEST_MS: Final = 20 * 366 * DAY_MS
+
+
+class InvalidBacktest(Exception):
+    """What was asked for cannot be run; `errors` says why, by field."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        self.errors = dict(errors)
+        super().__init__("; ".join(f"{field}: {reason}" for field, reason in errors.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestRequest:
+    """What a person asks for. Times are UTC milliseconds; `end_ms` is not included."""
+
+    strategy: str
+    exchange: str
+    symbol: str
+    timeframe: str
+    start_ms: int
+    end_ms: int
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    trading: Mapping[str, Any] = field(default_factory=dict)
+    config_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request that can be run."""
+
+    strategy: BaseStrategy
+    instrument: Instrument
+    timeframe: Timeframe
+    start_ms: int
+    end_ms: int
+    trading: Trading
+    engine: BacktestingEngine
+
+    @property
+    def load_from_ms(self) -> int:
+        """The open time of the first minute that the strategy warms up with."""
+        step_ms = self.timeframe.ms
+        first_ms = self.timeframe.open_time(self.start_ms) - self.strategy.warmup * step_ms
+        return max(0, first_ms)
+
+
+def prepare(request: BacktestRequest) -> Prepared:
+    """Return what a request means. Raises InvalidBacktest with every field that is wrong."""
+    errors: dict[str, str] = {}
+    instrument = _instrument(request, errors)
+    timeframe = _timeframe(request.timeframe, errors)
+    strategy = _strategy(request, timeframe, errors)
+    trading = _trading(request, instrument, errors)
+    errors |= _range_errors(request.start_ms, request.end_ms)
+    if errors or instrument is None or timeframe is None or strategy is None or trading is None:
+        raise InvalidBacktest(errors)
+    return Prepared(
+        strategy=strategy,
+        instrument=instrument,
+        timeframe=timeframe,
+        start_ms=request.start_ms,
+        end_ms=request.end_ms,
+        trading=trading,
+        engine=_engine(instrument, timeframe, trading),
+    )
+
+
+def check_data(prepared: Prepared) -> Integrity:
+    """Return how whole the range's minutes are.
+
+    Raises InvalidBacktest below the share of complete ones at which a backtest is refused.
+    """
+    found = integrity(prepared.instrument, Timeframe.M1, prepared.start_ms, prepared.end_ms)
+    share = found.complete_share or 0.0
+    if not found.complete or share < settings.BACKTEST_REFUSE_BELOW:
+        raise InvalidBacktest(
+            {
+                "start": f"only {share:.1%} of the minutes of {prepared.instrument} from "
+                f"{from_ms(prepared.start_ms):%Y-%m-%d %H:%M} to "
+                f"{from_ms(prepared.end_ms):%Y-%m-%d %H:%M} are stored complete: load its history "
+                "or choose another range"
+            }
+        )
+    return found
+
+
+def source_hash(strategy: BaseStrategy) -> str:
+    """Return the hash of the code that the strategy's class and its bases are written in."""
+    digest = hashlib.sha256()
+    for kind in type(strategy).__mro__:
+        file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+        if file and not kind.__module__.startswith(("abc", "builtins", "typing")):
+            digest.update(Path(file).read_bytes())
+    return digest.hexdigest()
+
+
+def _instrument(request: BacktestRequest, errors: dict[str, str]) -> Instrument | None:
+    try:
+        return Instrument.objects.named(request.exchange, request.symbol)
+    except Instrument.DoesNotExist as error:
+        errors["symbol"] = str(error)
+        return None
+
+
+def _timeframe(text: str, errors: dict[str, str]) -> Timeframe | None:
+    try:
+        return parse_timeframe(text)
+    except InvalidTimeframe as error:
+        errors["timeframe"] = str(error)
+        return None
+
+
+def _strategy(
+    request: BacktestRequest, timeframe: Timeframe | None, errors: dict[str, str]
+) -> BaseStrategy | None:
+    try:
+        return create_strategy(request.strategy, request.parameters, timeframe or Timeframe.M1)
+    except UnknownStrategy as error:
+        errors["strategy"] = str(error)
+    except InvalidParameters as error:
+        errors |= {f"parameters.{name}": reason for name, reason in error.errors.items()}
+    return None
+
+
+def _trading(
+    request: BacktestRequest, instrument: Instrument | None, errors: dict[str, str]
+) -> Trading | None:
+    if instrument is None:
+        return None
+    try:
+        trading = trading_from_json(request.trading, is_swap=_is_swap(instrument))
+        units = _engine(instrument, Timeframe.M1, trading).units
+        check_fits(units, 1, units.cash_to_units(trading.cash))
+    except InvalidTrading as error:
+        errors |= {f"trading.{name}": reason for name, reason in error.errors.items()}
+        return None
+    except InvalidSetting as error:
+        errors[f"trading.{error.field}"] = str(error)
+        return None
+    except TooLarge as error:
+        errors["trading.cash"] = str(error)
+        return None
+    return trading
+
+
+def _engine(instrument: Instrument, timeframe: Timeframe, trading: Trading) -> BacktestingEngine:
+    market = Market(instrument.spec, instrument.min_size, is_margined=_is_swap(instrument))
+    return BacktestingEngine(market, timeframe, trading)
+
+
+def _is_swap(instrument: Instrument) -> bool:
+    return instrument.kind == Instrument.Kind.SWAP
+
+
+def _range_errors(start_ms: int, end_ms: int) -> dict[str, str]:
+    if start_ms % MINUTE_MS or end_ms % MINUTE_MS:
+        name = "start" if start_ms % MINUTE_MS else "end"
+        return {name: "expected a whole minute"}
+    if end_ms <= start_ms:
+        return {"end": "expected a time after start"}
+    if end_ms - start_ms > LONGEST_MS:
+        return {"end": "expected a time at most 20 years after start"}
+    return {}

@@ -1,0 +1,91 @@
+"""Asking for a backtest, and doing it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models import Model
+
+from backtests.domain.records import KERNEL_VERSION
+from backtests.domain.trading_json import trading_as_json
+from backtests.loading import CandlesMoved
+from backtests.models import Backtest
+from backtests.requests import BacktestRequest, check_data, prepare, source_hash
+from backtests.runner import request_of, run_request
+from marketdata.models import from_ms
+from tcpdashboard.common.jobs.kinds import JobKind
+from tcpdashboard.common.jobs.orders import create_job
+
+BACKTEST: Final = JobKind(
+    name="backtest",
+    handler="backtests.runner.run_backtest",
+    queue="backtests",
+    unit="backtests",
+    retry_on=(CandlesMoved,),
+)
+
+
+def request_backtest(
+    request: BacktestRequest,
+    owner: Model | None = None,
+    *,
+    tags: tuple[str, ...] = (),
+    notes: str = "",
+) -> Backtest:
+    """Store what is asked for and the job that runs it; return it.
+
+    `owner` is a user; None is the system. Raises InvalidBacktest, naming each field, also where
+    too few of the range's candles are complete.
+    """
+    prepared = prepare(request)
+    check_data(prepared)
+    with transaction.atomic():
+        backtest = Backtest.objects.create(
+            owner=owner,
+            strategy=request.strategy,
+            parameters=prepared.strategy.params,
+            config_version=request.config_version,
+            source_hash=source_hash(prepared.strategy),
+            instrument=prepared.instrument,
+            timeframe=prepared.timeframe,
+            start=from_ms(request.start_ms),
+            end=from_ms(request.end_ms),
+            trading=trading_as_json(prepared.trading),
+            engine_version=KERNEL_VERSION,
+            tags=list(tags),
+            notes=notes,
+        )
+        title = f"{request.strategy} on {prepared.instrument} {prepared.timeframe}"
+        job = create_job(BACKTEST.name, title, {"backtest": backtest.pk}, owner=owner, total=1)
+        Backtest.objects.filter(pk=backtest.pk).update(job=job)
+    return Backtest.objects.select_related("job", "instrument", "owner").get(pk=backtest.pk)
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """What doing a backtest again gave; `differences` names what is not the same, by field."""
+
+    result_hash: str
+    metrics: Mapping[str, Any]
+    differences: dict[str, str]
+
+
+def rerun_backtest(backtest: Backtest) -> Rerun:
+    """Do a finished backtest again and compare; nothing is stored.
+
+    A hash that differs is explained by whichever of candles, code and engine moved since.
+    """
+    again = run_request(request_of(backtest))
+    pairs = {
+        "engine_version": (backtest.engine_version, KERNEL_VERSION),
+        "source_hash": (backtest.source_hash, source_hash(again.prepared.strategy)),
+        "fingerprint": (backtest.fingerprint, again.fingerprint),
+        "result_hash": (backtest.result_hash, again.result.digest),
+    }
+    differences = {
+        name: f"was {then}, is {now}" for name, (then, now) in pairs.items() if then != now
+    }
+    return Rerun(again.result.digest, again.result.metrics(), differences)

@@ -1,0 +1,22 @@
+"""What a worker of backtests does beside its jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import signals
+
+QUEUE = "backtests"
+
+
+@signals.celeryd_init.connect
+def _load_kernels(options: dict[str, Any], **_rest: Any) -> None:
+    """Load the compiled code before the worker forks: its processes share it."""
+    queues = options.get("queues") or ()
+    if QUEUE not in (queues.split(",") if isinstance(queues, str) else queues):
+        return
+    from backtests.domain.warming import warm_kernels
+    from marketdata.domain.indicators import warm
+
+    warm()
+    warm_kernels()
