@@ -23,6 +23,7 @@ from marketdata.storage.archives import ArchiveDamaged, write_archive
 from marketdata.storage.partitions import Partition, count, drop, prepare_days, retire
 from marketdata.storage.policies import Policy, policies
 from marketdata.storage.raw_archives import partition_query
+from marketdata.storage.trade_chunks import drop_trade_chunks
 from marketdata.storage.trade_days import (
     TradeDay,
     archive_query,
@@ -101,6 +102,20 @@ class _PartitionStep:
 
 
 @dataclass(frozen=True, slots=True)
+class _ChunksStep:
+    """Days of trades that nobody needs, where they lie in chunks, which go as a whole."""
+
+    policy: Policy
+    now_ms: int
+
+    def take(self, outcome: Outcome) -> None:
+        until = from_ms(self.policy.first_kept_ms(self.now_ms))
+        outcome.partitions += drop_trade_chunks(
+            until, lambda day: reason_to_stay(day, self.now_ms) is not None
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class _TradesStep:
     instrument: Instrument
     policy: Policy
@@ -122,18 +137,21 @@ class _TradesStep:
             outcome.trade_days += 1
 
 
-def _steps(
-    now_ms: int, outcome: Outcome, end_s: float
-) -> Iterator[tuple[str, _PartitionStep | _TradesStep]]:
+_Step = _PartitionStep | _ChunksStep | _TradesStep
+
+
+def _steps(now_ms: int, outcome: Outcome, end_s: float) -> Iterator[tuple[str, _Step]]:
     for partition, policy in expired_partitions(now_ms):
         yield partition.channel.value, _PartitionStep(partition, policy)
     policy = policies()[TRADES]
     if policy.keep_days is not None:
+        if not policy.is_archived:
+            yield TRADES, _ChunksStep(policy, now_ms)
         for instrument in Instrument.objects.all():
             yield TRADES, _TradesStep(instrument, policy, now_ms, end_s)
 
 
-def _take(what: str, step: _PartitionStep | _TradesStep, outcome: Outcome) -> None:
+def _take(what: str, step: _Step, outcome: Outcome) -> None:
     """Take one step. What is in the way now is tried again by the next run."""
     try:
         step.take(outcome)

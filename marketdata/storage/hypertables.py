@@ -143,7 +143,9 @@ def _prepare(hypertable: Hypertable) -> None:
         return
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_composed(_CREATE, hypertable))
-        cursor.execute(_CREATE_HYPERTABLE, [hypertable.fresh, hypertable.time, hypertable.chunk])
+        cursor.execute(
+            _CREATE_HYPERTABLE, [hypertable.fresh, hypertable.time, _text(hypertable.chunk)]
+        )
         if hypertable.is_sliced:
             cursor.execute(_slice_function())
             cursor.execute(_SLICE, [hypertable.fresh, len(RawChannel), _SLICE_FUNCTION])
@@ -196,7 +198,7 @@ def _take_place(hypertable: Hypertable) -> None:
                 sql.SQL("create view {} as ").format(sql.Identifier(view)) + sql.SQL(definition)
             )
         cursor.execute(_composed(_COMPRESS, hypertable))
-        cursor.execute(_POLICY, [hypertable.table, hypertable.compress_after])
+        cursor.execute(_POLICY, [hypertable.table, _text(hypertable.compress_after)])
         cursor.execute(_composed("analyze {old}", hypertable))
 
 
@@ -253,6 +255,10 @@ def _one(cursor: CursorWrapper, statement: Any, values: Any = None) -> Any:
     return cursor.fetchone()[0]
 
 
+def _text(interval: timedelta) -> str:
+    return f"{interval.days} days"
+
+
 def _midnight(time: datetime) -> datetime:
     return time.replace(hour=0, minute=0, second=0, microsecond=0)
 
@@ -265,7 +271,7 @@ _CREATE: Final = """
 create table {new} (like {old} including defaults including constraints including indexes)
 """
 _CREATE_HYPERTABLE: Final = """
-select create_hypertable(%s::regclass, by_range(%s, %s), create_default_indexes => false)
+select create_hypertable(%s::regclass, by_range(%s, %s::interval), create_default_indexes => false)
 """
 _SLICE: Final = """
 select add_dimension(%s::regclass, by_hash('channel', %s, partition_func => %s::regproc))
@@ -274,7 +280,7 @@ select add_dimension(%s::regclass, by_hash('channel', %s, partition_func => %s::
 _REFUSE_WRITES: Final = """
 create or replace function marketdata_being_converted() returns trigger language plpgsql as $$
 begin
-    raise exception '%% is being made a hypertable', tg_table_name using errcode = '55P03';
+    raise exception '% is being made a hypertable', tg_table_name using errcode = '55P03';
 end $$;
 create trigger being_converted before insert or update or delete or truncate on {old}
     for each statement execute function marketdata_being_converted()

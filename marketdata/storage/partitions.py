@@ -1,6 +1,6 @@
 """The tables that raw messages are spread over: one for each channel and UTC day.
 
-Where raw messages are one hypertable, which makes its own chunks, there is nothing to make here.
+Where raw messages are a hypertable these are its chunks, which it makes by itself.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from django.db import connection, transaction
 from psycopg2 import sql
 
 from marketdata.domain.raw import RawChannel
+from marketdata.storage.hypertables import slices
+from marketdata.storage.timescale import chunks, is_hypertable
 
 TABLE: Final = "marketdata_rawmessage"
 RETIRED: Final = "_retired"
@@ -33,17 +35,22 @@ order by c.relname
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One channel's day. A retired one is a table of its own that waits for its end."""
+    """One channel's day. A retired one is a table of its own that waits for its end.
+
+    `chunk` is the chunk's name where raw messages are a hypertable.
+    """
 
     channel: RawChannel
     day: date
     bytes: int
     is_retired: bool = False
+    chunk: str | None = None
 
     @property
     def table(self) -> str:
         """The table's name."""
-        return _name(self.channel, self.day) + (RETIRED if self.is_retired else "")
+        name = _name(self.channel, self.day) + (RETIRED if self.is_retired else "")
+        return self.chunk or name
 
     @property
     def start_ms(self) -> int:
@@ -59,7 +66,12 @@ def is_partitioned() -> bool:
 
 
 def partitions() -> list[Partition]:
-    """Return all there are, by name: of each channel the oldest day first."""
+    """Return all there are, by channel: of each the oldest day first."""
+    found = [*_tables(), *_chunks()] if is_hypertable(TABLE) else _tables()
+    return sorted(found, key=lambda one: (one.channel, one.day, one.is_retired))
+
+
+def _tables() -> list[Partition]:
     with connection.cursor() as cursor:
         cursor.execute(_LIST)
         found = [(_NAME.fullmatch(name), size) for name, size in cursor.fetchall()]
@@ -72,6 +84,20 @@ def partitions() -> list[Partition]:
         )
         for name, size in found
         if name is not None
+    ]
+
+
+def _chunks() -> list[Partition]:
+    channels = {start: channel for channel, start in slices().items()}
+    return [
+        # The first slice reaches down without an end.
+        Partition(
+            channels[max(chunk.slice_start, 0)],
+            chunk.start.date(),
+            chunk.bytes,
+            chunk=chunk.table,
+        )
+        for chunk in chunks(TABLE)
     ]
 
 
@@ -103,6 +129,9 @@ def retire(partition: Partition) -> Partition:
     not to be had in time: nothing has changed then.
     """
     retired = Partition(partition.channel, partition.day, partition.bytes, is_retired=True)
+    if partition.chunk is not None:
+        _detach_chunk(partition.chunk, retired.table)
+        return retired
     names = {
         "parent": sql.Identifier(f"{TABLE}_{partition.channel}"),
         "old": sql.Identifier(partition.table),
@@ -118,6 +147,22 @@ def retire(partition: Partition) -> Partition:
     return retired
 
 
+def _detach_chunk(chunk: str, name: str) -> None:
+    """Make a chunk, uncompressed, a table of its own beside the hypertable."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("select current_schema, decompress_chunk(%s, true)", [chunk])
+        schema = cursor.fetchone()[0]
+        cursor.execute("call detach_chunk(%s)", [chunk])
+        parts = {"chunk": sql.Identifier(*chunk.split(".")), "new": sql.Identifier(name)}
+        parts |= {"schema": sql.Identifier(schema)}
+        parts |= {"renamed": sql.Identifier(chunk.partition(".")[0], name)}
+        cursor.execute(
+            sql.SQL(
+                "alter table {chunk} rename to {new}; alter table {renamed} set schema {schema}"
+            ).format(**parts)
+        )
+
+
 def drop(partition: Partition) -> None:
     """Drop a retired partition: the files of a table go, whatever their size."""
     if not partition.is_retired:
@@ -129,7 +174,8 @@ def drop(partition: Partition) -> None:
 def count(partition: Partition) -> int:
     """Return the number of its rows."""
     with connection.cursor() as cursor:
-        cursor.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(partition.table)))
+        table = sql.Identifier(*partition.table.split("."))
+        cursor.execute(sql.SQL("select count(*) from {}").format(table))
         return int(cursor.fetchone()[0])
 
 

@@ -10,7 +10,10 @@ from django.db import connection
 
 from marketdata.domain.raw import RawChannel
 from marketdata.models import TRADES
+from marketdata.storage.hypertables import slices
+from marketdata.storage.partitions import TABLE as RAW
 from marketdata.storage.policies import policies
+from marketdata.storage.timescale import chunks, is_hypertable, rows_and_bytes
 
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
@@ -71,7 +74,7 @@ def storage_by_table() -> list[TableSize]:
             found.append(
                 TableSize(
                     channel.value,
-                    *_size(cursor, f"marketdata_rawmessage_{channel}"),
+                    *_size_of_channel(cursor, channel),
                     *_raw_span(cursor, channel),
                     policy.keep_days,
                     policy.is_archived,
@@ -80,7 +83,26 @@ def storage_by_table() -> list[TableSize]:
     return found
 
 
+def _size_of_channel(cursor: CursorWrapper, channel: RawChannel) -> tuple[int, int]:
+    if not is_hypertable(RAW):
+        return _size(cursor, f"{RAW}_{channel}")
+    # The first slice reaches down without an end.
+    start = slices()[channel]
+    found = [chunk for chunk in chunks(RAW) if max(chunk.slice_start, 0) == start]
+    rows, size = rows_and_bytes(cursor, found)
+    if size < _COUNTED_BYTES:
+        cursor.execute(f"select count(*) from {RAW} where channel = %s", [channel.value])  # noqa: S608
+        rows = cursor.fetchone()[0]
+    return rows, size
+
+
 def _size(cursor: CursorWrapper, table: str) -> tuple[int, int]:
+    if is_hypertable(table):
+        rows, size = rows_and_bytes(cursor, chunks(table))
+        if size < _COUNTED_BYTES:
+            cursor.execute(f"select count(*) from {table}")  # noqa: S608 - names of this file
+            rows = cursor.fetchone()[0]
+        return rows, size
     cursor.execute(_SIZE, [table])
     rows, size, is_unknown, heap = cursor.fetchone()
     if heap is not None and (is_unknown or heap < _COUNTED_BYTES) and heap < 10 * _COUNTED_BYTES:

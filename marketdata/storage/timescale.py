@@ -116,6 +116,15 @@ def chunks(table: str) -> list[Chunk]:
         return [Chunk(*row) for row in cursor.fetchall()]
 
 
+def rows_and_bytes(cursor: CursorWrapper, found: list[Chunk]) -> tuple[int, int]:
+    """Return the planner's estimate of the rows of chunks, and the bytes they take."""
+    cursor.execute(
+        "select sum(approximate_row_count(name::regclass)) from unnest(%s::text[]) name",
+        [[chunk.table for chunk in found]],
+    )
+    return int(cursor.fetchone()[0] or 0), sum(chunk.bytes for chunk in found)
+
+
 def _number(version: str) -> tuple[int, int]:
     major, minor = version.split(".")[:2]
     return int(major), int(minor)
