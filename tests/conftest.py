@@ -63,6 +63,12 @@ settings.STORAGES = {
 settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    chaos = parser.getgroup("chaos")
+    chaos.addoption("--runs", type=int, help="runs of the chaos suite")
+    chaos.addoption("--seed", type=int, help="seed of the first of them")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
     # A worker that found it would read the settings before it has started its own Valkey.

@@ -4,44 +4,106 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
+import environ
 import psycopg2
+import redis
+from django.db import connections
+from psycopg2 import sql
 
 from tcpdashboard.embedded import Engines
+from tcpdashboard.supervisor.plan import WORKER
 from tests.simulated_exchange import ROOT, SpawnedExchange
 
-TABLES = {
-    "marketdata_trade": "executed_at, trade_id, price, size, count, side",
-    "marketdata_candle": (
-        "timeframe, open_time, open, high, low, close, volume, quote_volume, trade_count, "
-        "first_trade_id, last_trade_id, minutes, source"
-    ),
-    "marketdata_opening": "open_time, price, trade_id, executed_at",
-}
-"""What must be equal: every column but received, closed, committed, revision."""
+EXCHANGE: Final = "okx-sim"
 
-WORKER_OPTIONS = ("-P", "threads", "--disable-prefetch", "--without-mingle", "--without-gossip")
+PROCESSES: Final = {
+    "worker": ("worker", "-Q", "collect,ticks,default", "-c", "8"),
+    "collect": ("worker", "-Q", "collect", "-c", "4"),
+    "light": ("worker", "-Q", "ticks,default", "-c", "6"),
+    "beat": ("beat", "--pidfile="),
+}
+QUICK: Final = {
+    "TCPD_COLLECTOR_LEASE_SECONDS": "2",
+    "TCPD_COLLECTOR_RENEW_SECONDS": "0.5",
+    "TCPD_COLLECTOR_SWEEP_SECONDS": "1",
+    "TCPD_COLLECTOR_HEARTBEAT_SECONDS": "1",
+    "TCPD_COLLECTOR_RESTARTS_PER_HOUR": "1000",
+    "TCPD_COLLECTOR_BACKOFF_SECONDS": "0.01",
+    "TCPD_CHANNEL_SILENCE_SECONDS": "2",
+    "TCPD_CANDLE_SILENCE_SECONDS": "4",
+    "TCPD_CHANNEL_RETRY_SECONDS": "1",
+    "TCPD_GAP_SCAN_SECONDS": "2",
+    "TCPD_REPAIR_SWEEP_SECONDS": "1",
+    "TCPD_REPAIR_GRACE_SECONDS": "2",
+    "TCPD_REPAIR_LEASE_SECONDS": "2",
+    "TCPD_REPAIR_RETRY_SECONDS": "0.5",
+    "TCPD_REPAIR_PAUSE_SECONDS": "0",
+    "TCPD_OKX_LIMITS": "0",
+    "TCPD_HISTORY_DAYS": "0",
+}
+"""What takes minutes in production takes seconds here."""
+
+ENABLE: Final = """
+from marketdata import services
+from marketdata.models import Instrument
+for symbol in {symbols}:
+    services.enable_instrument(Instrument.objects.named("{exchange}", symbol))
+"""
+
+
+@dataclass
+class Ground:
+    """Engines that serve many runs, each in a database of its own."""
+
+    folder: Path
+    engines: Engines
+    secret: str = field(default_factory=lambda: secrets.token_urlsafe(48))
+
+    def url(self, database: str) -> str:
+        """Return the address of a database."""
+        return urlsplit(self.engines.database_url)._replace(path=f"/{database}").geturl()
+
+    def make(self, database: str, template: str) -> None:
+        """Make a database as the template is, in place of one of that name."""
+        self.drop(database)
+        self._do("create database {} template {}", database, template)
+
+    def drop(self, database: str) -> None:
+        self._do("drop database if exists {} with (force)", database)
+
+    def empty_valkey(self) -> None:
+        """Forget everything that went through Valkey."""
+        with redis.Redis.from_url(self.engines.urls["REDIS_URL"]) as client:
+            client.flushall()
+
+    def _do(self, statement: str, *names: str) -> None:
+        with contextlib.closing(psycopg2.connect(self.url("postgres"))) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 @dataclass
 class Stack:
-    """Engines, one collecting worker and beat, all against `exchange`."""
+    """The processes of one run in its database, all against `exchange`."""
 
-    folder: Path
-    engines: Engines
+    ground: Ground
     exchange: SpawnedExchange
+    database: str = "tcpdashboard"
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    secret: str = field(default_factory=lambda: secrets.token_urlsafe(48))
 
     def manage(self, *arguments: str, timeout_s: float = 60) -> str:
         """Run a management command to its end and return what it printed."""
@@ -56,26 +118,54 @@ class Stack:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def start_worker(self) -> None:
-        """Start the worker that collects."""
-        self._celery("worker", "worker", "-Q", "collect,ticks,default", "-c", "8", *WORKER_OPTIONS)
+    def enable(self, symbols: Sequence[str]) -> None:
+        """List the exchange's instruments and have some of them collected."""
+        self.manage("sync_instruments", "--exchange", EXCHANGE)
+        code = ENABLE.format(symbols=list(symbols), exchange=EXCHANGE)
+        self.manage("shell", "-c", code)
 
-    def start_beat(self) -> None:
-        """Start the clock of the sweeps."""
-        self._celery("beat", "beat", "--pidfile=")
+    def start(self, *names: str) -> None:
+        """Start processes of the table."""
+        for name in names:
+            command = PROCESSES[name]
+            options = WORKER if command[0] == "worker" else ()
+            with (self.ground.folder / f"{name}.log").open("ab") as log:
+                self.processes[name] = subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-m",
+                        "celery",
+                        "-A",
+                        "tcpdashboard",
+                        "-q",
+                        *command,
+                        *options,
+                    ],
+                    env=self._env(),
+                    cwd=ROOT,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
 
-    def kill_worker(self) -> None:
-        """Kill the worker as a crash does, with all it started."""
-        os.killpg(self.processes["worker"].pid, signal.SIGKILL)
-        self.processes.pop("worker").wait(10)
+    def kill(self, name: str) -> None:
+        """Kill a process as a crash does, with all it started."""
+        process = self.processes.pop(name)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
 
-    def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    def restart_ended(self) -> None:
+        """Start again what ended by itself, as the supervisor does."""
+        self.start(*[name for name, one in self.processes.items() if one.poll() is not None])
+
+    def query(self, text: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a query on a connection of its own."""
         with (
-            contextlib.closing(psycopg2.connect(self.engines.database_url)) as connection,
+            contextlib.closing(psycopg2.connect(self.ground.url(self.database))) as connection,
             connection.cursor() as cursor,
         ):
-            cursor.execute(sql, parameters)
+            cursor.execute(text, parameters)
             return cursor.fetchall()
 
     def stored_trades(self) -> int:
@@ -83,79 +173,94 @@ class Stack:
         count: int = self.query("select count(*) from marketdata_trade")[0][0]
         return count
 
-    def contents(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Return the compared columns of all tables, in order."""
-        return {
-            table: self.query(f"select {columns} from {table} order by {columns}")
-            for table, columns in TABLES.items()
-        }
+    @contextlib.contextmanager
+    def as_our_own(self) -> Iterator[None]:
+        """Let the models of this process read the run's database."""
+        ours = connections["default"]
+        place = environ.Env.db_url_config(self.ground.url(self.database))
+        theirs = type(ours)({**ours.settings_dict, **place}, "default")
+        connections["default"] = theirs
+        try:
+            yield
+        finally:
+            theirs.close()
+            connections["default"] = ours
 
     def stop(self) -> None:
-        """End all processes."""
-        for process in self.processes.values():
-            process.terminate()
-        for process in self.processes.values():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(10)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
-        self.processes.clear()
+        """End all processes. They are built to be killed."""
+        for name in list(self.processes):
+            self.kill(name)
 
     def logs(self) -> str:
         """Return the ends of all logs, for the message of a failed test."""
-        ends = [f"{log.name}:\n{log.read_text()[-3000:]}" for log in self.folder.glob("*.log")]
-        return "\n\n".join(ends)
-
-    def _celery(self, name: str, *arguments: str) -> None:
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "tcpdashboard", "-q", *arguments],
-                env=self._env(),
-                cwd=ROOT,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        logs = sorted(self.ground.folder.glob("*.log"))
+        return "\n\n".join(f"{log.name}:\n{log.read_text()[-3000:]}" for log in logs)
 
     def _env(self) -> dict[str, str]:
         return {
             **os.environ,
-            **self.engines.urls,
+            **self.ground.engines.urls,
+            **QUICK,
+            "DATABASE_URL": self.ground.url(self.database),
             "DJANGO_SETTINGS_MODULE": "tcpdashboard.settings",
-            "TCPD_SECRET_KEY": self.secret,
-            "TCPD_VAR": str(self.folder),
-            "TCPD_EXCHANGE": "okx-sim",
+            "TCPD_SECRET_KEY": self.ground.secret,
+            "TCPD_VAR": str(self.ground.folder),
+            "TCPD_EXCHANGE": EXCHANGE,
             "TCPD_OKX_REST_URL": self.exchange.rest,
             "TCPD_OKX_WS_URL": self.exchange.websocket,
-            "TCPD_COLLECTOR_LEASE_SECONDS": "2",
-            "TCPD_COLLECTOR_RENEW_SECONDS": "0.5",
-            "TCPD_COLLECTOR_SWEEP_SECONDS": "1",
         }
 
 
 @contextlib.contextmanager
-def running_stack(folder: Path, exchange: SpawnedExchange) -> Iterator[Stack]:
-    """Give a stack with migrated, durable engines; its processes are started by the test."""
+def running_ground() -> Iterator[Ground]:
+    """Give running engines. What they committed survives a kill, though not a loss of power."""
+    # Short: the database's socket lives below it.
+    folder = Path(f"/tmp/tcpd-{random.SystemRandom().getrandbits(40):x}")
     folder.mkdir(mode=0o711)
-    engines = Engines(folder)
+    engines = Engines(folder, is_durable=False)
     engines.start()
-    stack = Stack(folder, engines, exchange)
     try:
-        stack.manage("migrate", "-v0")
+        yield Ground(folder, engines)
+    finally:
+        engines.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def prepare(
+    ground: Ground, database: str, exchange: SpawnedExchange, symbols: Sequence[str]
+) -> None:
+    """Make a database in which `symbols` are to be collected: the template of runs."""
+    ground.make(database, "template1")
+    stack = Stack(ground, exchange, database)
+    stack.manage("migrate", "-v0")
+    stack.enable(symbols)
+
+
+@contextlib.contextmanager
+def running_stack(ground: Ground, template: str, exchange: SpawnedExchange) -> Iterator[Stack]:
+    """Give a stack on a copy of `template`; its processes are started by the test."""
+    database = f"run_{random.SystemRandom().getrandbits(40):x}"
+    ground.make(database, template)
+    ground.empty_valkey()
+    for log in ground.folder.glob("*.log"):
+        if log.stem in PROCESSES:
+            log.unlink()
+    stack = Stack(ground, exchange, database)
+    try:
         yield stack
     finally:
         stack.stop()
-        engines.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        ground.drop(database)
 
 
 def eventually(stack: Stack, what: str, condition: Callable[[], bool], within_s: float) -> float:
     """Wait until `condition` holds; return how long it took. Engines may be away meanwhile."""
     started = time.monotonic()
-    while time.monotonic() - started < within_s:
+    while time.monotonic() - started < within_s and stack.exchange.process.poll() is None:
         with contextlib.suppress(psycopg2.Error):
             if condition():
                 return time.monotonic() - started
         time.sleep(0.05)
-    raise AssertionError(f"not within {within_s:.0f} s: {what}\n\n{stack.logs()}")
+    ended = stack.exchange.process.poll() is not None
+    why = "the exchange has ended" if ended else f"not within {within_s:.0f} s"
+    raise AssertionError(f"{why}: {what}\n\n{stack.logs()}")
