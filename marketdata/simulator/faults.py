@@ -209,7 +209,11 @@ def _unknown_keys(entry: _Active, sent: list[bytes], now_ms: int) -> list[bytes]
 
 
 def _with_unknown_keys(message: bytes) -> bytes:
-    decoded = msgspec.json.decode(message)
+    try:
+        decoded = msgspec.json.decode(message)
+    except msgspec.DecodeError:
+        # Another fault has cut it off.
+        return message
     news = {"newKey": {"nested": [1, None, True]}}
     rows = [[*row, "new"] if isinstance(row, list) else {**row, **news} for row in decoded["data"]]
     return msgspec.json.encode({**decoded, "data": rows, **news})

@@ -67,6 +67,20 @@ async def test_reordered_trades_come_last_first(tmp_path):
     assert found[:5] == [2, 1, 0, 3, 4]
 
 
+async def test_a_push_that_is_cut_off_gets_no_unknown_keys(tmp_path):
+    async with (
+        running_exchange(tmp_path, speed=0.0) as exchange,
+        listening(f"{exchange.websocket_url}/business") as socket,
+    ):
+        await socket.subscribe(topic("trades-all"))
+        await socket.next()
+        await order(exchange, kind="malformed", channel="trades-all")
+        await order(exchange, kind="unknown_keys", channel="trades-all", count=2)
+        exchange.clock.speed = 100.0
+        assert isinstance(await socket.next(), str)
+        assert "newKey" in await socket.until(lambda frame: pushed(frame, "trades-all"))
+
+
 async def test_a_fault_hits_only_what_it_names(tmp_path):
     found = await trades_with(tmp_path, 3, kind="drop", count=4, instId="ETH-USDT")
     assert found[:3] == [0, 1, 2]
