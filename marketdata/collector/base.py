@@ -139,6 +139,7 @@ class BaseCollector(ABC):
             "stored_trades": writer.trades,
             "waiting_trades": writer.waiting_trades,
             "batches": writer.batches,
+            "lag": writer.lag.figures(),
             "messages": sum(feed.received for feed in feeds.values()),
             "bad": self.complaints.total,
             "bad_by_reason": self.complaints.counts(),

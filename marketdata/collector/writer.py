@@ -13,6 +13,7 @@ import structlog
 from marketdata.collector.backoff import Backoff
 from marketdata.collector.complaints import Complaints
 from marketdata.collector.errors import SinkUnavailable
+from marketdata.collector.lag import LagMeter
 from marketdata.collector.merging import merge
 from marketdata.collector.ports import Batch, InstrumentBatch, Sink
 from marketdata.collector.settings import CollectorSettings
@@ -39,6 +40,7 @@ class Writer:
     ) -> None:
         self.batches = 0
         self.trades = 0
+        self.lag = LagMeter()
         self._sink, self._settings, self._stored = sink, settings, stored
         self._complaints = complaints
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="collector-writer")
@@ -88,6 +90,8 @@ class Writer:
             self.batches += 1
             self.trades += trades
             self._waiting_trades -= trades
+            for item in batch.instruments:
+                self.lag.add(item.emission.trades)
             if self._waiting_trades <= self._settings.backlog_trades // 2:
                 self._room.set()
             self._stored(batch)
