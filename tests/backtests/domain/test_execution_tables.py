@@ -366,6 +366,17 @@ def test_a_trailing_stop_never_moves_inside_the_minute_that_moves_it():
     assert result.fills == [(1, 10, 100, TARGET), (2, -10, 180, TRAIL)]
 
 
+def test_the_stop_of_an_enlarged_position_follows_its_average_price():
+    # 5 at 100 and 5 at 95 make 97.5, to the tick 98; the first tick 10 % below it is 88.
+    table = candles((100,) * 4, (100,) * 4, (95,) * 4, (95, 95, 87, 90))
+    result = run(table, targets(0.5, 1, KEEP, KEEP), PLAIN._replace(stop_loss=100_000))
+    assert result.fills == [
+        (1, 5, 100, TARGET),
+        (2, 5, 95, TARGET),
+        (3, -10, 88, STOP),
+    ]
+
+
 def test_after_a_stop_the_same_target_enters_no_more_until_it_changed():
     table = candles((100,) * 4, (100, 100, 94, 96), (96,) * 4, (96,) * 4, (96,) * 4)
     rules = PLAIN._replace(stop_loss=50_000)
