@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "tcpdashboard.common",
     "marketdata",
+    "strategies",
     "backtests",
 ]
 
@@ -294,3 +295,10 @@ OKX_REST_URL = env.str("TCPD_OKX_REST_URL", default="https://www.okx.com")
 OKX_WS_URL = env.str("TCPD_OKX_WS_URL", default="wss://ws.okx.com:8443/ws/v5")
 OKX_CA_FILE = env.str("TCPD_OKX_CA_FILE", default="")
 OKX_LIMITS = env.bool("TCPD_OKX_LIMITS", default=True)
+
+# ----------------------------------------------------------------------------- strategies
+STRATEGIES_DIR = env.str("TCPD_STRATEGIES_DIR", default="")
+STRATEGIES = env.list("TCPD_STRATEGIES", default=[])
+STRATEGY_DEADLINE_SECONDS = env.float("TCPD_STRATEGY_DEADLINE_SECONDS", default=30)
+STRATEGY_MEMORY_MB = env.int("TCPD_STRATEGY_MEMORY_MB", default=1024)
+STRATEGY_OUTPUT_KB = env.int("TCPD_STRATEGY_OUTPUT_KB", default=256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -36,6 +37,19 @@ def made_up(count: int, timeframe: Timeframe, seed: int = 1) -> Series:
     steps = np.where(is_flat, 0.0, _STEP * (random.standard_normal(count) + moods))
     closes = np.round(_FIRST_PRICE * np.exp(np.cumsum(steps)), 1)
     return Series(timeframe, SPEC, _rows(random, closes, is_flat, timeframe))
+
+
+def closes(prices: Sequence[float], timeframe: Timeframe) -> Series:
+    """Return candles that close at `prices`, each opened at the close before; for small tests."""
+    ends = np.asarray(prices, dtype=np.float64)
+    starts = np.concatenate((ends[:1], ends[:-1]))
+    rows = np.zeros(len(ends), dtype=CANDLE_DTYPE)
+    rows["open_time_ms"] = START_MS + np.arange(len(ends)) * timeframe.ms
+    rows["open"], rows["close"] = starts, ends
+    rows["high"], rows["low"] = np.maximum(starts, ends), np.minimum(starts, ends)
+    rows["volume"], rows["minutes"] = 1.0, timeframe.minutes
+    rows["source"] = Source.IMPORTED
+    return Series(timeframe, SPEC, rows)
 
 
 def _rows(

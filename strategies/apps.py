@@ -1,0 +1,14 @@
+"""Strategies: what to hold after each candle, their parameter sets and their proofs."""
+
+from django.apps import AppConfig
+
+
+class StrategiesConfig(AppConfig):
+    name = "strategies"
+    verbose_name = "Strategies"
+
+    def ready(self) -> None:
+        from strategies.services import CHECK
+        from tcpdashboard.common.jobs.kinds import KINDS
+
+        KINDS.register(CHECK)
