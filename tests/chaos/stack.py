@@ -24,6 +24,7 @@ from django.db import connections
 from psycopg2 import sql
 
 from tcpdashboard.embedded import Engines
+from tcpdashboard.processes import spawn
 from tcpdashboard.supervisor.plan import WORKER
 from tests.simulated_exchange import ROOT, SpawnedExchange
 
@@ -127,25 +128,15 @@ class Stack:
     def start(self, *names: str) -> None:
         """Start processes of the table."""
         for name in names:
-            command = PROCESSES[name]
-            options = WORKER if command[0] == "worker" else ()
+            kind, *options = PROCESSES[name]
+            command = [sys.executable, "-m", "celery", "-A", "tcpdashboard", "-q", kind, *options]
             with (self.ground.folder / f"{name}.log").open("ab") as log:
-                self.processes[name] = subprocess.Popen(
-                    [
-                        sys.executable,
-                        "-m",
-                        "celery",
-                        "-A",
-                        "tcpdashboard",
-                        "-q",
-                        *command,
-                        *options,
-                    ],
+                self.processes[name] = spawn(
+                    [*command, *(WORKER if kind == "worker" else ())],
                     env=self._env(),
                     cwd=ROOT,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
+                    output=log,
+                    death_signal=signal.SIGKILL,
                 )
 
     def kill(self, name: str) -> None:
