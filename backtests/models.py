@@ -69,6 +69,9 @@ class Backtest(models.Model):
     )
     result_hash = models.CharField(max_length=64, blank=True)
     metrics: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
+    units: models.JSONField[Any, Any] = models.JSONField(
+        default=dict, blank=True, help_text="What a tick, a lot and a cash unit are in the file."
+    )
     curve: models.JSONField[Any, Any] = models.JSONField(
         default=dict, blank=True, help_text="Equity, thinned to what a chart shows."
     )
@@ -105,7 +108,7 @@ class Backtest(models.Model):
             return self.State.DONE
         if self.job is None:
             return self.State.FAILED if self.error else self.State.CANCELLED
-        return _STATES[self.job.state]
+        return _STATES[Job.State(self.job.state)]
 
 
 _STATES = {

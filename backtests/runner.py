@@ -100,6 +100,7 @@ def stored_values(finished: Finished) -> dict[str, Any]:
         "badges": badges(finished),
         "result_hash": result.digest,
         "metrics": result.metrics(),
+        "units": result.units.as_json(),
         "curve": _curve(result),
         "artefact": keep_arrays(
             {

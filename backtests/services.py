@@ -8,13 +8,14 @@ from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import Model
+from django.db.models.functions import Now
 
 from backtests.domain.records import KERNEL_VERSION
 from backtests.domain.trading_json import trading_as_json
 from backtests.loading import CandlesMoved
 from backtests.models import Backtest
-from backtests.requests import BacktestRequest, check_data, prepare, source_hash
-from backtests.runner import request_of, run_request
+from backtests.requests import BacktestRequest, Prepared, check_data, prepare, source_hash
+from backtests.runner import request_of, run_request, stored_values
 from marketdata.models import from_ms
 from tcpdashboard.common.jobs.kinds import JobKind
 from tcpdashboard.common.jobs.orders import create_job
@@ -43,25 +44,40 @@ def request_backtest(
     prepared = prepare(request)
     check_data(prepared)
     with transaction.atomic():
-        backtest = Backtest.objects.create(
-            owner=owner,
-            strategy=request.strategy,
-            parameters=prepared.strategy.params,
-            config_version=request.config_version,
-            source_hash=source_hash(prepared.strategy),
-            instrument=prepared.instrument,
-            timeframe=prepared.timeframe,
-            start=from_ms(request.start_ms),
-            end=from_ms(request.end_ms),
-            trading=trading_as_json(prepared.trading),
-            engine_version=KERNEL_VERSION,
-            tags=list(tags),
-            notes=notes,
-        )
+        asked = asked_values(request, prepared)
+        told = {"owner": owner, "tags": list(tags), "notes": notes}
+        backtest = Backtest.objects.create(**told, **asked)
         title = f"{request.strategy} on {prepared.instrument} {prepared.timeframe}"
         job = create_job(BACKTEST.name, title, {"backtest": backtest.pk}, owner=owner, total=1)
         Backtest.objects.filter(pk=backtest.pk).update(job=job)
     return Backtest.objects.select_related("job", "instrument", "owner").get(pk=backtest.pk)
+
+
+def run_now(request: BacktestRequest) -> Backtest:
+    """Run a backtest of the system in this process; return it as it was stored.
+
+    Raises InvalidBacktest, CandlesMoved and WrongTargets; nothing is stored then.
+    """
+    finished = run_request(request)
+    values = asked_values(request, finished.prepared) | stored_values(finished)
+    backtest = Backtest.objects.create(finished_at=Now(), **values)
+    return Backtest.objects.select_related("instrument").get(pk=backtest.pk)
+
+
+def asked_values(request: BacktestRequest, prepared: Prepared) -> dict[str, Any]:
+    """Return the columns that tell what was asked for."""
+    return {
+        "strategy": request.strategy,
+        "parameters": prepared.strategy.params,
+        "config_version": request.config_version,
+        "source_hash": source_hash(prepared.strategy),
+        "instrument": prepared.instrument,
+        "timeframe": prepared.timeframe,
+        "start": from_ms(request.start_ms),
+        "end": from_ms(request.end_ms),
+        "trading": trading_as_json(prepared.trading),
+        "engine_version": KERNEL_VERSION,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
 
 import numpy as np
 
@@ -71,26 +69,6 @@ class BacktestResult:
         told.update(np.ascontiguousarray(self.events).tobytes())
         told.update(int(self.equity[-1]).to_bytes(8, "little", signed=True))
         return told.hexdigest()
-
-    def fill_rows(self) -> list[dict[str, Any]]:
-        """Return the fills as people read them: decimals as they were traded."""
-        return [self._row(fill) for fill in self.fills]
-
-    def _row(self, fill: Any) -> dict[str, Any]:
-        lots = int(fill["lots"])
-        return {
-            "time_ms": int(fill["time_ms"]),
-            "side": "buy" if lots > 0 else "sell",
-            "quantity": self.units.quantity(abs(lots)),
-            "price": self.units.price(int(fill["tick"])),
-            "fee": self.units.amount(int(fill["fee"])),
-            "reason": Reason(fill["reason"]).name.lower(),
-            "position": self.units.quantity(int(fill["position"])),
-        }
-
-    def money(self, units: int) -> Decimal:
-        """Return cash units in quote currency."""
-        return self.units.amount(units)
 
     def refused(self) -> dict[str, int]:
         """Return how many orders came to nothing, by reason."""

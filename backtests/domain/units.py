@@ -7,9 +7,10 @@ one lot at a price of one tick, so that every value the exchange could produce i
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Final
+from decimal import Decimal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,9 +52,24 @@ class Units:
         cash = Decimal(1).scaleb(exponent)
         return cls(spec.tick_size, spec.lot_size, cash, int(value / cash))
 
-    def price_to_ticks(self, price: Decimal) -> int:
-        """Return a price as whole ticks, the nearest."""
-        return int((price / self.tick).to_integral_value(ROUND_HALF_EVEN))
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Units:
+        """Return the units that `as_json` wrote."""
+        return cls(
+            tick=Decimal(stored["tick"]),
+            lot=Decimal(stored["lot"]),
+            cash=Decimal(stored["cash"]),
+            cash_per_tick_lot=int(stored["cash_per_tick_lot"]),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the units for JSON: decimals as text."""
+        return {
+            "tick": f"{self.tick:f}",
+            "lot": f"{self.lot:f}",
+            "cash": f"{self.cash:f}",
+            "cash_per_tick_lot": self.cash_per_tick_lot,
+        }
 
     def cash_to_units(self, amount: Decimal) -> int:
         """Return an amount of quote currency, rounded down. Raises TooLarge."""

@@ -21,7 +21,7 @@ class _InAndOut:
     warmup = 0
 
     def process_data(self, candles: Series) -> Floats:
-        return np.arange(len(candles)) % 2.0
+        return np.resize((0.0, 1.0), len(candles))
 
     def get_indicators(self, candles: Series) -> dict[str, Floats]:
         return {}

@@ -81,6 +81,14 @@ class Migration(migrations.Migration):
                 ("result_hash", models.CharField(blank=True, max_length=64)),
                 ("metrics", models.JSONField(blank=True, default=dict)),
                 (
+                    "units",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="What a tick, a lot and a cash unit are in the file.",
+                    ),
+                ),
+                (
                     "curve",
                     models.JSONField(
                         blank=True, default=dict, help_text="Equity, thinned to what a chart shows."

@@ -1,0 +1,181 @@
+"""What the REST endpoints of backtests take and answer."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from backtests.domain.metrics import METRICS
+from backtests.models import Backtest
+from marketdata.domain.timeframe import Timeframe
+from marketdata.serializers.fields import TimeField
+from marketdata.serializers.queries import MAX_ROWS, Query
+
+MOST_TAGS: Final = 20
+_TIMEFRAMES: Final = [one.value for one in Timeframe]
+
+
+class BacktestsQuery(Query):
+    strategy = serializers.CharField(required=False)
+    exchange = serializers.CharField(required=False)
+    symbol = serializers.CharField(required=False)
+    timeframe = serializers.ChoiceField(choices=_TIMEFRAMES, required=False)
+    tag = serializers.CharField(required=False)
+    cursor = serializers.CharField(required=False, help_text="From next or previous of a page.")
+    page_size = serializers.IntegerField(min_value=1, max_value=500, required=False)
+
+
+class NewBacktestSerializer(Query):
+    """A strategy over a stretch of history, start included and end not."""
+
+    strategy = serializers.CharField(max_length=64, help_text="Such as ema_crossover")
+    parameters = serializers.DictField(
+        required=False, default=dict, help_text="By name; the defaults for those left out."
+    )
+    exchange = serializers.CharField(help_text="okx or okx-sim")
+    symbol = serializers.CharField(help_text="Such as BTC-USDT")
+    timeframe = serializers.ChoiceField(choices=_TIMEFRAMES, default=Timeframe.M1.value)
+    start = TimeField()
+    end = TimeField()
+    trading = serializers.DictField(
+        required=False,
+        default=dict,
+        help_text="Initial balance, costs, sizing, stops and limits; defaults for those left out.",
+    )
+    tags = serializers.ListField(
+        child=serializers.CharField(max_length=32),
+        required=False,
+        default=list,
+        max_length=MOST_TAGS,
+    )
+    notes = serializers.CharField(required=False, default="", allow_blank=True, max_length=10_000)
+
+
+class BacktestSerializer(serializers.ModelSerializer[Backtest]):
+    owner = serializers.CharField(source="owner.username", allow_null=True, read_only=True)
+    exchange = serializers.CharField(source="instrument.exchange", read_only=True)
+    symbol = serializers.CharField(source="instrument.symbol", read_only=True)
+    state = serializers.ChoiceField(choices=Backtest.State.choices, read_only=True)
+    topic = serializers.CharField(
+        source="job.topic", default=None, read_only=True, help_text="Follow it on /ws/stream/."
+    )
+    error = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Backtest
+        fields: tuple[str, ...] = (
+            "id",
+            "owner",
+            "state",
+            "job",
+            "topic",
+            "strategy",
+            "parameters",
+            "config_version",
+            "exchange",
+            "symbol",
+            "timeframe",
+            "start",
+            "end",
+            "trading",
+            "metrics",
+            "badges",
+            "result_hash",
+            "tags",
+            "notes",
+            "error",
+            "created_at",
+            "finished_at",
+        )
+        read_only_fields: tuple[str, ...] = fields
+
+    def get_error(self, backtest: Backtest) -> str:
+        return backtest.error or (backtest.job.error if backtest.job else "")
+
+
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "key": {"type": "string"},
+                "title": {"type": "string"},
+                "unit": {"type": "string", "enum": ["share", "ratio", "cash", "ms", "count"]},
+                "formula": {"type": "string"},
+                "value": {"type": "number", "nullable": True},
+            },
+        },
+    }
+)
+class FiguresField(serializers.Field[Any, Any, Any, Any]):
+    """Every metric in its order, with what it means; null where it is unknown."""
+
+    def to_representation(self, value: dict[str, float | None]) -> list[dict[str, Any]]:
+        return [
+            {
+                "key": metric.key,
+                "title": metric.title,
+                "unit": metric.unit,
+                "formula": metric.formula,
+                "value": value.get(metric.key),
+            }
+            for metric in METRICS
+        ]
+
+
+class ResultSerializer(BacktestSerializer):
+    """A finished backtest with all that a page of it shows but the fills."""
+
+    figures = FiguresField(source="metrics", read_only=True)
+
+    class Meta(BacktestSerializer.Meta):
+        fields = (
+            *BacktestSerializer.Meta.fields,
+            "figures",
+            "curve",
+            "integrity",
+            "fingerprint",
+            "source_hash",
+            "engine_version",
+        )
+        read_only_fields = fields
+
+
+class FillsQuery(Query):
+    first = serializers.IntegerField(min_value=0, default=0, help_text="Number of the first fill.")
+    limit = serializers.IntegerField(min_value=1, max_value=MAX_ROWS, default=1_000)
+
+
+class FillSerializer(serializers.Serializer[Any]):
+    """One fill; decimals as text, as they were traded."""
+
+    time_ms = serializers.IntegerField()
+    side = serializers.ChoiceField(choices=("buy", "sell"))
+    quantity = serializers.CharField()
+    price = serializers.CharField()
+    fee = serializers.CharField()
+    slippage = serializers.CharField()
+    reason = serializers.CharField()
+    cash = serializers.CharField(help_text="After it.")
+    position = serializers.CharField(help_text="After it.")
+
+
+class FillsSerializer(serializers.Serializer[Any]):
+    total = serializers.IntegerField()
+    fills = FillSerializer(many=True)
+
+
+class EquityQuery(Query):
+    max_points = serializers.IntegerField(
+        min_value=10, max_value=MAX_ROWS, default=1_000, help_text="Extremes are kept."
+    )
+
+
+class EquitySerializer(serializers.Serializer[Any]):
+    """Close times and equity in quote currency, as columns."""
+
+    time_ms = serializers.ListField(child=serializers.IntegerField())
+    equity = serializers.ListField(child=serializers.FloatField())
