@@ -43,6 +43,14 @@ def sweep_collectors() -> None:
     publish_collectors(collector_states())
 
 
+@app.task(name="marketdata.tell_vitals")
+def tell_vitals() -> None:
+    """Tell how the installation is, while somebody looks."""
+    from marketdata.supervision.vitals import tell_vitals as tell
+
+    tell()
+
+
 @app.task(name="marketdata.load_history", throws=(CollectorError,))
 def load_history(instrument_id: int) -> None:
     """Load what is missing of an instrument's history."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from marketdata.views import chart, chart_data, downloads, markets
+from marketdata.views import chart, chart_data, downloads, markets, system
 from marketdata.views.data import day, orders, page
 
 _CHART = "chart/<str:exchange>/<str:symbol>/<str:timeframe>/"
@@ -23,6 +23,7 @@ urlpatterns = [
     path(f"{_CHART}window", chart_data.window, name="chart-window"),
     path(f"{_CHART}figure", chart_data.figure, name="chart-figure"),
     path(f"{_CHART}export", downloads.export, name="chart-export"),
+    path("system/", system.system_page, name="system"),
     path("data/", page.data_page, name="data"),
     path("data/coverage", page.coverage_figures, name="data-coverage"),
     path("data/gaps", page.gaps_part, name="data-gaps"),

@@ -12,6 +12,7 @@ from typing import Any, Final
 TASK_ROUTES: Final = {
     "marketdata.collect": {"queue": "collect"},
     "marketdata.sweep_*": {"queue": "ticks"},
+    "marketdata.tell_vitals": {"queue": "ticks"},
     "common.beat_heartbeat": {"queue": "ticks"},
     "common.sweep_*": {"queue": "ticks"},
 }
@@ -26,6 +27,7 @@ def beat_schedule(
     table = (
         ("beat heartbeat", "common.beat_heartbeat", 5, 5),
         ("start collectors that nobody runs", "marketdata.sweep_collectors", sweep_s, 5),
+        ("tell how everything is, while somebody looks", "marketdata.tell_vitals", 5, 5),
         ("start jobs that nobody does", "common.sweep_jobs", job_sweep_s, 5),
         ("forget jobs that ended long ago", "common.prune_jobs", day_s, hour_s),
         ("load history that is missing", "marketdata.sweep_histories", 20, 20),

@@ -23,6 +23,11 @@ def anybody_logged_in(user: Any, match: re.Match[str]) -> bool:
     return bool(user.is_authenticated)
 
 
+def staff(user: Any, match: re.Match[str]) -> bool:
+    """Allow who administers the installation."""
+    return bool(user.is_authenticated and user.is_staff)
+
+
 @dataclass(frozen=True, slots=True)
 class TopicRule:
     """A family of topics: names that match `pattern` as a whole, readable where `allows` says so.

@@ -39,6 +39,8 @@ SETTINGS = {
     "max_wal_size": "2GB",
     "random_page_cost": "1.1",
     "log_checkpoints": "off",
+    "shared_preload_libraries": "pg_stat_statements",
+    "pg_stat_statements.track": "top",
 }
 # Only through the socket, and only the operating system's user who started it.
 HBA = "local all all peer map=starter\n"

@@ -110,7 +110,7 @@ async def subscribe(socket, *topics):
     return [await socket.receive() for _ in topics]
 
 
-@pytest.mark.parametrize("name", ["collectors", "gaps", "health"])
+@pytest.mark.parametrize("name", ["collectors", "gaps", "alerts"])
 async def test_a_topic_that_nobody_has_published_answers_with_an_empty_snapshot(
     connect, redis, name
 ):

@@ -1,0 +1,1 @@
+"""How the machinery is: database, Redis, workers, disk. Read when somebody looks."""
