@@ -16,7 +16,7 @@ WINDOW_S: Final = 60.0
 _PARTS: Final = 12
 
 # Upper bounds of the classes in ms, each a tenth above the one before: from 1 ms to 3 hours.
-_BOUNDS: Final[NDArray[np.float64]] = 1.1 ** np.arange(0, 171)
+_BOUNDS: Final = np.power(1.1, np.arange(171, dtype=np.float64))
 
 
 class LagMeter:

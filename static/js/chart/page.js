@@ -4,6 +4,7 @@ import { onAppearance } from "../appearance.js";
 import { watchAge } from "../connection.js";
 import "./element.js";
 import { IndicatorDialog } from "./indicators.js";
+import { IntegrityBadge } from "./integrity.js";
 import { listenToKeys } from "./keyboard.js";
 import { LiveCandles } from "./live.js";
 import { Model } from "./model.js";
@@ -27,10 +28,9 @@ class ChartPage {
     this.dialog = new IndicatorDialog(settings.registry, settings.indicators, (text) => this.setIndicators(text));
     this.toolbar = new Toolbar(this);
     this.quote = new Quote(settings);
+    this.integrity = new IntegrityBadge(settings);
     this.owesFigure = false; // indicators were chosen and their figure has not come yet
-    this.timer = null;
-    this.closedTimer = null;
-    this.shiftTimer = null;
+    this.timer = this.closedTimer = this.shiftTimer = null;
     this.missedAfter = null; // the end of a window after which candles are missing and were asked for
   }
 
@@ -133,6 +133,7 @@ class ChartPage {
     clearTimeout(this.shiftTimer);
     this.chart.setView(model.view);
     this.toolbar.show();
+    this.integrity.watch(model.view, this.chart.series);
     model.remember(isNew);
   }
 
@@ -192,6 +193,7 @@ class ChartPage {
     this.chart.setView(this.model.view);
     this.live.follow(topic);
     watchAge(topic);
+    this.integrity.watch(this.model.view, this.chart.series);
     this.toolbar.show();
   }
 

@@ -1,0 +1,77 @@
+// How whole the candles in view are: a word beside the symbol that leads to the Data page.
+
+import { share, time, whole } from "../format.js";
+import { fetchJson } from "../rest.js";
+import { span } from "./view.js";
+
+const REST_MS = 700; // how long a movement must rest
+const AGAIN_MS = 60000; // verified minutes come without anybody moving
+
+export class IntegrityBadge {
+  #element = document.getElementById("integrity");
+  #settings;
+  #timer = null;
+  #asked = 0;
+  #shown = ""; // address of what is shown
+  #shownAt = 0;
+
+  constructor(settings) {
+    this.#settings = settings;
+  }
+
+  /** Tell of the view of `series` that the chart shows, once it rests. */
+  watch(view, series) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#ask(view, series), REST_MS);
+  }
+
+  async #ask(view, { window: held }) {
+    if (!held) return;
+    const address = this.#address(view, held);
+    const isKnown = address === this.#shown && performance.now() - this.#shownAt < AGAIN_MS;
+    if (address === null || isKnown) return;
+    const number = ++this.#asked;
+    try {
+      const found = await fetchJson(address);
+      if (number !== this.#asked) return;
+      this.#shown = address;
+      this.#shownAt = performance.now();
+      this.#show(found);
+    } catch {
+      // The chart says itself when the server is away: this is a hint beside it.
+      this.#element.hidden = true;
+    }
+  }
+
+  /** The API's address for the stored candles in view; null when none is. */
+  #address(view, held) {
+    const { exchange, symbol, stored } = this.#settings;
+    const [first, last] = [Math.max(view.start, stored[0]), Math.min(view.end, held.end_ms)];
+    // What is forming is not there yet, and that is no fault.
+    const [start, end] = [first, last].map((ms) => Math.floor(ms / held.step_ms) * held.step_ms);
+    if (end <= start || span(view) <= 0) return null;
+    return `/api/v1/integrity/?${new URLSearchParams({ exchange, symbol, timeframe: held.stored, start, end })}`;
+  }
+
+  #show(found) {
+    const missing = found.missing + found.incomplete;
+    const gaps = found.gaps.length;
+    const parts = [`${share(found.complete_share)} complete`];
+    if (found.verified_share !== null) parts.push(`${share(found.verified_share)} verified`);
+    if (gaps) parts.push(`${whole(gaps)} ${gaps === 1 ? "gap" : "gaps"}`);
+    this.#element.hidden = found.expected === 0;
+    this.#element.dataset.tone = missing || gaps || found.differing ? "warn" : "good";
+    this.#element.querySelector(".word").textContent = parts.join(" · ");
+    this.#element.title = this.#sentence(found, missing);
+    const day = time(found.gaps.at(-1)?.start ?? found.end - 1, true);
+    this.#element.href = `/data/?${new URLSearchParams({ exchange: found.exchange, symbol: found.symbol, day })}`;
+  }
+
+  #sentence(found, missing) {
+    const said = [`${whole(found.complete)} of ${whole(found.expected)} ${found.timeframe} candles in view are complete`];
+    if (missing) said.push(`${whole(missing)} missing or incomplete`);
+    if (found.differing) said.push(`${whole(found.differing)} differ from the exchange's`);
+    if (found.revised) said.push(`${whole(found.revised)} changed after they were closed`);
+    return `${said.join(", ")}. To the day on the Data page.`;
+  }
+}
