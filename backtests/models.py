@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,17 @@ from django.db.models.functions import Now
 from marketdata.domain.timeframe import Timeframe
 from marketdata.models import Instrument
 from tcpdashboard.common.models import Job
+
+
+class Figures(json.JSONDecoder):
+    """PostgreSQL writes a large figure, such as a CAGR after a day, as a whole number of digits."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, parse_int=_whole_or_float)
+
+
+def _whole_or_float(digits: str) -> int | float:
+    return int(digits) if len(digits) < 16 else float(digits)
 
 
 class BacktestQuerySet(models.QuerySet["Backtest"]):
@@ -68,7 +80,9 @@ class Backtest(models.Model):
         default=list, blank=True, help_text="What to know before trusting the figures."
     )
     result_hash = models.CharField(max_length=64, blank=True)
-    metrics: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
+    metrics: models.JSONField[Any, Any] = models.JSONField(
+        default=dict, blank=True, decoder=Figures
+    )
     units: models.JSONField[Any, Any] = models.JSONField(
         default=dict, blank=True, help_text="What a tick, a lot and a cash unit are in the file."
     )

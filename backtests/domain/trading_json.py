@@ -120,16 +120,23 @@ class _Reader:
         return Sizing.FRACTION
 
     def _number(self, name: str, value: object) -> Decimal | None:
-        try:
-            if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-                raise InvalidOperation
-            number = Decimal(str(value)[:_LONGEST])
-            if not number.is_finite():
-                raise InvalidOperation
-        except InvalidOperation:
+        number = _decimal(value)
+        if number is None:
             self.errors[name] = f"expected a finite number; was {_shown(value)}"
-            return None
         return number
+
+
+def _decimal(value: object) -> Decimal | None:
+    """Return a number of reasonable size and length; None for anything else."""
+    text = str(value)
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or len(text) > _LONGEST:
+        return None
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    is_reasonable = number.is_finite() and abs(number.adjusted()) < _LONGEST
+    return number if is_reasonable else None
 
 
 def _of(part: object, names: tuple[str, ...]) -> dict[str, str | None]:

@@ -5,6 +5,8 @@ import django.db.models.functions.datetime
 from django.conf import settings
 from django.db import migrations, models
 
+import backtests.models
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -79,7 +81,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("result_hash", models.CharField(blank=True, max_length=64)),
-                ("metrics", models.JSONField(blank=True, default=dict)),
+                (
+                    "metrics",
+                    models.JSONField(blank=True, decoder=backtests.models.Figures, default=dict),
+                ),
                 (
                     "units",
                     models.JSONField(

@@ -46,7 +46,7 @@ def test_a_backtest_is_stored_with_everything_to_do_it_again(btc):
     assert backtest.badges == []
     again = rerun_backtest(backtest)
     assert (again.result_hash, again.differences) == (backtest.result_hash, {})
-    assert again.metrics == pytest.approx(backtest.metrics, rel=1e-12)
+    assert again.metrics == backtest.metrics
 
 
 def test_what_was_traded_is_kept_in_a_file(btc):

@@ -1,0 +1,185 @@
+"""Backtests over REST: asked for, followed, read, and refused by field."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from backtests.models import Backtest
+from tcpdashboard.common.jobs.runner import run_job
+from tcpdashboard.common.models import Job
+from tests.marketdata.api.conftest import client_of
+from tests.people import make_staff
+
+URL = "/api/v1/backtests/"
+GIVEN = {
+    "strategy": "ema_crossover",
+    "parameters": {"fast": 3, "slow": 9},
+    "exchange": "okx-sim",
+    "symbol": "BTC-USDT",
+    "timeframe": "5m",
+    "start": "2025-11-22T06:00:00Z",
+    "end": "2025-11-24T00:00:00Z",
+}
+
+
+@pytest.fixture
+def trader(db):
+    return client_of(get_user_model().objects.create_user("trader"))
+
+
+def finished(trader, **changes):
+    number = trader.post(URL, {**GIVEN, **changes}).json()["id"]
+    assert run_job(Backtest.objects.get(pk=number).job_id) == "done"
+    return number
+
+
+def test_what_was_asked_for_is_told_at_once(btc, trader):
+    answer = trader.post(URL, {**GIVEN, "tags": ["first"], "notes": "a try"})
+    assert answer.status_code == 201
+    shown = answer.json()
+    assert (shown["state"], shown["owner"], shown["tags"]) == ("waiting", "trader", ["first"])
+    assert shown["topic"].startswith("job:")
+    assert shown["parameters"] == {"fast": 3, "slow": 9, "sides": "long"}
+    assert shown["trading"]["slippage_bps"] == "5"
+    assert trader.get(f"{URL}{shown['id']}/result/").status_code == 409
+    assert "is waiting" in trader.get(f"{URL}{shown['id']}/fills/").json()["detail"]
+
+
+def test_a_finished_one_tells_figures_curve_and_data(btc, trader):
+    number = finished(trader)
+    told = trader.get(f"{URL}{number}/result/").json()
+    figures = {figure["key"]: figure for figure in told["figures"]}
+    assert figures["total_return"]["value"] == told["metrics"]["total_return"]
+    assert figures["sharpe"]["value"] is None
+    assert "365" in figures["sharpe"]["formula"]
+    assert len(told["curve"]["time_ms"]) == len(told["curve"]["equity"]) <= 1000
+    assert told["integrity"]["complete_share"] == 1.0
+    assert told["fingerprint"] == told["integrity"]["fingerprint"]
+
+
+def test_fills_come_in_pages(btc, trader):
+    number = finished(trader)
+    whole = trader.get(f"{URL}{number}/fills/").json()
+    assert whole["total"] == len(whole["fills"]) > 10
+    part = trader.get(f"{URL}{number}/fills/", {"first": 3, "limit": 2}).json()
+    assert part["fills"] == whole["fills"][3:5]
+    first = whole["fills"][0]
+    assert (first["side"], first["reason"]) == ("buy", "target")
+    assert float(first["position"]) == float(first["quantity"]) > 0
+    assert float(first["fee"]) == pytest.approx(
+        float(first["price"]) * float(first["quantity"]) * 0.001, rel=1e-6
+    )
+
+
+def test_equity_is_thinned_to_what_is_asked_for(btc, trader):
+    number = finished(trader)
+    told = trader.get(f"{URL}{number}/equity/", {"max_points": 50}).json()
+    assert len(told["time_ms"]) == len(told["equity"]) <= 50
+    whole = trader.get(f"{URL}{number}/equity/", {"max_points": 10_000}).json()
+    assert len(whole["equity"]) == 2 * 1440 - 360
+    assert (max(told["equity"]), min(told["equity"])) == (
+        max(whole["equity"]),
+        min(whole["equity"]),
+    )
+    end = 10_000 * (1 + Backtest.objects.get().metrics["total_return"])
+    assert told["equity"][-1] == pytest.approx(end)
+
+
+def test_all_fills_are_exported_as_csv(btc, trader):
+    number = finished(trader)
+    answer = trader.get(f"{URL}{number}/export/")
+    header, *lines = b"".join(answer.streaming_content).decode().splitlines()
+    assert header.startswith("time_ms,side,quantity,price")
+    assert len(lines) == trader.get(f"{URL}{number}/fills/").json()["total"]
+    assert f"backtest-{number}-fills.csv" in answer["Content-Disposition"]
+
+
+def test_a_waiting_one_is_cancelled_and_a_finished_one_is_not(btc, trader):
+    number = trader.post(URL, GIVEN).json()["id"]
+    assert trader.post(f"{URL}{number}/cancel/").json()["state"] == "cancelled"
+    assert trader.post(f"{URL}{finished(trader)}/cancel/").status_code == 409
+
+
+def test_others_see_and_cancel_nothing_of_it(btc, trader):
+    number = trader.post(URL, GIVEN).json()["id"]
+    other = client_of(get_user_model().objects.create_user("other"))
+    assert other.get(URL).json()["results"] == []
+    for path in ("", "result/", "fills/", "equity/", "export/"):
+        assert other.get(f"{URL}{number}/{path}").status_code == 404
+    assert other.post(f"{URL}{number}/cancel/").status_code == 404
+    assert client_of(make_staff()).get(f"{URL}{number}/").status_code == 200
+
+
+def test_lists_are_filtered(btc, trader):
+    first = trader.post(URL, {**GIVEN, "tags": ["a", "b"]}).json()["id"]
+    trader.post(URL, {**GIVEN, "timeframe": "1h"})
+    for query in ({"tag": "b"}, {"timeframe": "5m"}):
+        assert [row["id"] for row in trader.get(URL, query).json()["results"]] == [first]
+    assert len(trader.get(URL, {"strategy": "ema_crossover"}).json()["results"]) == 2
+    assert trader.get(URL, {"symbol": "ETH-USDT"}).json()["results"] == []
+    assert trader.get(URL, {"colour": "red"}).status_code == 400
+
+
+def test_a_file_that_is_lost_is_told(btc, trader, tmp_path):
+    number = finished(trader)
+    (tmp_path / "artefacts" / Backtest.objects.get().artefact).unlink()
+    answer = trader.get(f"{URL}{number}/fills/")
+    assert answer.status_code == 409
+    assert "is lost" in answer.json()["detail"]
+
+
+NUMBERS = (math.pi * 1e300, -1, "NaN", "Infinity", "x", [], {}, True, "1e999999999", None)
+SHARES = (
+    "taker_bps",
+    "slippage_bps",
+    "stop_loss",
+    "take_profit",
+    "trailing_stop",
+    "max_drawdown",
+    "max_exposure",
+)
+MALFORMED = [
+    *((f"trading.{name}", {"trading": {name: bad}}) for name in SHARES for bad in NUMBERS[:9]),
+    *(("trading.cash", {"trading": {"cash": bad}}) for bad in (*NUMBERS[:9], 0, "1e30")),
+    *(("trading.size", {"trading": {"size": bad}}) for bad in (*NUMBERS[:9], 0, 2)),
+    *(("trading.time_stop_minutes", {"trading": {"time_stop_minutes": b}}) for b in (0, 1.5, "1")),
+    *(("trading.sizing", {"trading": {"sizing": bad}}) for bad in ("all", 1, None, [])),
+    ("trading.stop_loss", {"trading": {"sizing": "risk"}}),
+    ("trading.allow_short", {"trading": {"allow_short": True}}),
+    ("trading.allow_short", {"trading": {"allow_short": "yes"}}),
+    ("trading.margin", {"trading": {"margin": 1}}),
+    ("trading", {"trading": [1]}),
+    *((f"parameters.{name}", {"parameters": {name: bad}}) for name in ("fast",) for bad in NUMBERS),
+    ("parameters", {"parameters": "fast=3"}),
+    ("parameters.fats", {"parameters": {"fats": 3}}),
+    *(("strategy", {"strategy": bad}) for bad in ("", "nothing", "x" * 65, None, [], "../x")),
+    *(("symbol", {"symbol": bad}) for bad in ("", "NO-SUCH", None, {}, "\u0000")),
+    *(("timeframe", {"timeframe": bad}) for bad in ("2m", "", None, 60, [])),
+    *(("start", {"start": bad}) for bad in ("", "x", None, -1, 10**20, "2025-11-22", 1, [])),
+    ("start", {"start": "2025-11-21T00:00:00Z", "end": "2025-11-21T01:00:00Z"}),
+    ("end", {"end": "2025-11-22T06:00:00Z"}),
+    ("end", {"end": "2025-11-22T05:00:00Z"}),
+    ("end", {"end": "2025-11-24T00:00:30Z"}),
+    ("end", {"end": "2090-01-01T00:00:00Z"}),
+    ("tags", {"tags": "one"}),
+    ("tags", {"tags": ["x"] * 21}),
+    ("colour", {"colour": "red"}),
+]
+
+
+def test_malformed_requests_are_refused_with_field_and_reason(btc, trader):
+    assert len(MALFORMED) >= 100
+    for field, changes in MALFORMED:
+        answer = trader.post(URL, {**GIVEN, **changes})
+        assert answer.status_code == 400, (changes, answer.content[:300])
+        errors = answer.json()["errors"]
+        assert any(name == field or name.startswith(f"{field}.") for name in errors), (
+            changes,
+            errors,
+        )
+        assert all(text for texts in errors.values() for text in texts)
+    assert not Backtest.objects.exists()
+    assert not Job.objects.exists()
