@@ -128,11 +128,17 @@ class SimulatedExchange:
     def _begin_faults(self) -> None:
         for fault in self.faults.begin(self.clock.now_ms, time.monotonic()):
             if fault.kind is FaultKind.CUT:
-                self.network.cut(self.clock.now_ms + int(fault.seconds * 1000))
+                self._cut(fault)
                 continue
             for session in self.connections:
                 if fault.path in (None, session.path):
                     _strike(session, fault)
+
+    def _cut(self, fault: Fault) -> None:
+        """Cut the network for the fault's time; at the end of a tape the clock stands still."""
+        until_ms = self.clock.now_ms + int(fault.seconds * 1000)
+        end_ms = self.market.end_ms
+        self.network.cut(until_ms if end_ms is None else min(until_ms, end_ms))
 
 
 def _described(session: Session) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import gzip
 import json
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from django.core.management import CommandError, call_command
 
+from marketdata.simulator.faults import Fault, FaultKind
 from marketdata.simulator.tape import TapeMarket, read_tape
 from tests.simulated_exchange import listening, pushed, reaches, running_exchange, topic
 
@@ -114,6 +116,19 @@ async def test_before_the_tape_there_is_no_history_and_after_it_nothing_happens(
         if pushed(frame, "candle1m") and frame["data"][0][8] == "1"
     ]
     assert confirmed == [10, 11]
+
+
+@pytest.mark.asyncio
+async def test_a_cut_is_over_at_the_end_of_the_tape(tmp_path):
+    tape = write(tmp_path, "5,600000,100,1,buy\n6,630000,101,2,sell\n")
+    async with running_exchange(tmp_path, tape=tape, symbol="BTC-USDT", speed=100.0) as exchange:
+        exchange.faults.add([Fault(kind=FaultKind.CUT, seconds=3600.0)])
+        async with asyncio.timeout(10):
+            while not exchange.network.is_cut:  # noqa: ASYNC110 -- a port has no event
+                await asyncio.sleep(0.01)
+            await reaches(exchange, 630_000)
+            while exchange.network.is_cut:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
 
 @pytest.mark.asyncio
