@@ -57,7 +57,8 @@ def checked(given: Mapping[str, Any]) -> Draft:
     if not 0 < len(name) <= _LONGEST_NAME:
         errors["name"] = f"expected 1 to {_LONGEST_NAME} characters"
     if given["timeframe"] not in list(Timeframe):
-        errors["timeframe"] = did_you_mean(str(given["timeframe"]), list(Timeframe))
+        known = [timeframe.value for timeframe in Timeframe]
+        errors["timeframe"] = f"there is none such; {did_you_mean(str(given['timeframe']), known)}"
     if not isinstance(params, Mapping):
         errors["params"] = "expected an object of parameters by name"
     if errors:
@@ -73,7 +74,7 @@ def read_folder(folder: Path) -> list[Draft]:
     Raises InvalidConfig, by file, if any is wrong.
     """
     errors, drafts = {}, []
-    files = [file for file in sorted(folder.glob("*.json")) if not file.name.startswith("schema")]
+    files = [file for file in sorted(folder.glob("*.json")) if file.name != "schema.json"]
     if not files:
         raise InvalidConfig({str(folder): "there is no JSON file"})
     for file in files:

@@ -21,7 +21,7 @@ from strategies import services
 from strategies.loading import Draft, InvalidConfig, checked
 from strategies.models import ConfigQuerySet, StrategyConfig
 from strategies.serializers import ChangeSerializer, ConfigSerializer, DraftSerializer
-from tcpdashboard.common.jobs.api import JobSerializer
+from tcpdashboard.common.jobs.api import JobSerializer, NewestFirst
 
 
 class ByName(CursorPagination):
@@ -79,7 +79,7 @@ class ConfigViewSet(
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(operation_id="strategy_configs_versions_list", filters=False)
-    @action(detail=True)
+    @action(detail=True, pagination_class=NewestFirst)
     def versions(self, request: Request, pk: str) -> Response:
         """List all versions of a configuration."""
         config = self.get_object()
