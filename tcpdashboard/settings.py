@@ -19,6 +19,7 @@ from tcpdashboard.env import (
     given,
 )
 from tcpdashboard.openapi import SPECTACULAR
+from tcpdashboard.own import STRATEGIES, STRATEGIES_DIR, STRATEGY_LIMITS  # noqa: F401
 from tcpdashboard.policy import POLICY
 from tcpdashboard.schedules import TASK_ROUTES, beat_schedule
 
@@ -99,11 +100,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # ----------------------------------------------------------------------------- engines
 PROCESS = env.str("TCPD_PROCESS", default="manage")
 TIMESCALE = env.str("TCPD_TIMESCALE", default="auto")
+DB_CONNECTIONS = env.int("TCPD_DB_CONNECTIONS", default=0)
 # 0 under ASGI, where each request has a thread of its own and a kept connection leaks.
 _database = env.db_url("DATABASE_URL")
 DATABASES = {
     "default": {
         **_database,
+        "ENGINE": "tcpdashboard.common.postgres",
         "CONN_MAX_AGE": env.int("TCPD_DB_CONN_MAX_AGE", default=0),
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
@@ -295,10 +298,3 @@ OKX_REST_URL = env.str("TCPD_OKX_REST_URL", default="https://www.okx.com")
 OKX_WS_URL = env.str("TCPD_OKX_WS_URL", default="wss://ws.okx.com:8443/ws/v5")
 OKX_CA_FILE = env.str("TCPD_OKX_CA_FILE", default="")
 OKX_LIMITS = env.bool("TCPD_OKX_LIMITS", default=True)
-
-# ----------------------------------------------------------------------------- strategies
-STRATEGIES_DIR = env.str("TCPD_STRATEGIES_DIR", default="")
-STRATEGIES = env.list("TCPD_STRATEGIES", default=[])
-STRATEGY_DEADLINE_SECONDS = env.float("TCPD_STRATEGY_DEADLINE_SECONDS", default=30)
-STRATEGY_MEMORY_MB = env.int("TCPD_STRATEGY_MEMORY_MB", default=1024)
-STRATEGY_OUTPUT_KB = env.int("TCPD_STRATEGY_OUTPUT_KB", default=256)

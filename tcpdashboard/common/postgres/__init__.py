@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend, with a bound on the connections of one process."""
