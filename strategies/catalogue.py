@@ -106,11 +106,7 @@ def prove_strategy(strategy: AnyStrategy, candles: Series) -> tuple[Proof, ...]:
 
 def limits() -> Limits:
     """Return what an own strategy may use."""
-    return Limits(
-        settings.STRATEGY_DEADLINE_SECONDS,
-        settings.STRATEGY_MEMORY_MB,
-        settings.STRATEGY_OUTPUT_KB,
-    )
+    return Limits(**settings.STRATEGY_LIMITS)
 
 
 def _described(strategy: type[BaseStrategy]) -> Description:

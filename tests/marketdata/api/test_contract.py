@@ -42,6 +42,12 @@ def test_the_schema_is_valid_and_lists_every_endpoint(schema):
         "/api/v1/jobs/{id}/resume/",
         "/api/v1/integrity/",
         "/api/v1/raw/",
+        "/api/v1/strategies/",
+        "/api/v1/strategies/{key}/",
+        "/api/v1/strategy-configs/",
+        "/api/v1/strategy-configs/{id}/",
+        "/api/v1/strategy-configs/{id}/check/",
+        "/api/v1/strategy-configs/{id}/versions/",
         "/api/v1/trades/",
     }
 
