@@ -64,6 +64,10 @@ class SpawnedExchange:
         """Send `body` to /control/speed or /control/faults; return the state."""
         return self._ask("POST", control, json.dumps(body).encode())
 
+    def clear_faults(self) -> None:
+        """Let nothing go wrong any more."""
+        self._ask("DELETE", "faults")
+
     def _ask(self, method: str, control: str, body: bytes | None = None) -> dict[str, Any]:
         request = urllib.request.Request(f"{self.rest}/control/{control}", body, method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:

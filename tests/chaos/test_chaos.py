@@ -50,7 +50,7 @@ def test_whatever_is_disturbed_all_is_there_after_the_repair(
 def run(ground: Ground, scene: Scene, schedule: Schedule, folder: Path) -> str:
     """Collect a scene, with what the schedule does to it; return how long it took, in words."""
     started = time.monotonic()
-    options = (*scene.options, "--speed", "1", "--hold")
+    options = (*scene.options, "--speed", "10", "--hold")
     with (
         spawned_exchange(folder, *options) as exchange,
         running_stack(ground, scene.template, exchange) as stack,
