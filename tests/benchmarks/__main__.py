@@ -20,7 +20,19 @@ from pathlib import Path
 from tcpdashboard.compiled import keep_compiled_code
 from tests.benchmarks.figures import HEADER, Figure
 
-NAMES = ("ingest", "storage", "fanout", "chart", "indicators", "memory")
+NAMES = (
+    "ingest",
+    "storage",
+    "fanout",
+    "chart",
+    "indicators",
+    "backtests",
+    "repair",
+    "scan",
+    "retention",
+    "scale",
+    "memory",
+)
 LONG = ("memory",)
 BASE = Path(__file__).resolve().parents[2]
 REPORT = BASE / "docs" / "benchmarks.md"

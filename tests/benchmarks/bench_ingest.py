@@ -44,8 +44,8 @@ ASKED_RATE, AIMED_RATE, ASKED_LAG_MS = 27_000, 50_000, 1_000
 def run() -> list[Figure]:
     """Return the ceiling, the sustained rate with its lag, and the most that goes through."""
     ceiling = _ceiling()
-    sustained = _collected(SUSTAINED_RATE, SUSTAINED_S, is_flat_out=False)
-    most = _collected(AIMED_RATE, FLAT_OUT_S, is_flat_out=True)
+    sustained = collected(SUSTAINED_RATE, SUSTAINED_S, is_flat_out=False)
+    most = collected(AIMED_RATE, FLAT_OUT_S, is_flat_out=True)
     rate = sustained["trades"] / sustained["seconds"]
     most_rate = most["trades"] / most["seconds"]
     return [
@@ -77,7 +77,7 @@ def run() -> list[Figure]:
     ]
 
 
-def _collected(rate: int, seconds: float, *, is_flat_out: bool) -> dict[str, float]:
+def collected(rate: int, seconds: float, *, is_flat_out: bool) -> dict[str, float]:
     trades = int(rate * seconds) // len(SYMBOLS) * len(SYMBOLS)
     with sender(rate, seconds, is_flat_out=is_flat_out) as port:
         done = subprocess.run(
