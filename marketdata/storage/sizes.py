@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 _COUNTED_BYTES: Final = 4_000_000
 
-# A table that was never analysed has reltuples -1. pg_partition_tree gives a plain table alone.
+# A table that was never analysed has reltuples -1. pg_partition_tree knows no plain tables.
 _SIZE: Final = """
 select sum(greatest(c.reltuples, 0))::bigint, sum(pg_total_relation_size(c.oid))::bigint,
     coalesce(bool_or(c.reltuples < 0), false), sum(pg_relation_size(c.oid))::bigint
-from pg_partition_tree(to_regclass(%s)) p join pg_class c on c.oid = p.relid
-where p.isleaf and c.relkind = 'r'
+from (select to_regclass(%s) union select relid from pg_partition_tree(to_regclass(%s))) p (relid)
+join pg_class c on c.oid = p.relid where c.relkind = 'r'
 """
 
 _TABLES: Final = {
@@ -103,7 +103,7 @@ def _size(cursor: CursorWrapper, table: str) -> tuple[int, int]:
             cursor.execute(f"select count(*) from {table}")  # noqa: S608 - names of this file
             rows = cursor.fetchone()[0]
         return rows, size
-    cursor.execute(_SIZE, [table])
+    cursor.execute(_SIZE, [table, table])
     rows, size, is_unknown, heap = cursor.fetchone()
     if heap is not None and (is_unknown or heap < _COUNTED_BYTES) and heap < 10 * _COUNTED_BYTES:
         cursor.execute(f"select count(*) from {table}")  # noqa: S608 - names of this file
