@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from celery import signals
 
 from marketdata.collector.errors import CollectorError
@@ -23,6 +24,8 @@ from marketdata.supervision.staleness import sweep_feeds
 from tcpdashboard.celery import app
 from tcpdashboard.common.hints import EXPIRES_S, hint
 
+log = structlog.get_logger(__name__)
+
 
 @app.task(name="marketdata.collect")
 def collect(collector_id: int) -> str:
@@ -37,18 +40,26 @@ def collect(collector_id: int) -> str:
 def sweep_collectors() -> None:
     """Ask for every collector that should run and has no holder; show how all are."""
     for exchange in collected_exchanges():
-        for collector_id in CollectorManager(exchange).sweep():
-            collect.apply_async((collector_id,), expires=EXPIRES_S)
-        sweep_feeds(exchange)
+        try:
+            _sweep(exchange)
+        except Exception:
+            # Whatever it is, the others' collectors must not wait for its end.
+            log.exception("sweep_failed", exchange=exchange)
     publish_collectors(collector_states())
 
 
+def _sweep(exchange: str) -> None:
+    for collector_id in CollectorManager(exchange).sweep():
+        collect.apply_async((collector_id,), expires=EXPIRES_S)
+    sweep_feeds(exchange)
+
+
 @app.task(name="marketdata.tell_vitals")
-def tell_vitals() -> None:
-    """Tell how the installation is, while somebody looks."""
+def tell_vitals(is_asked_for: bool = False) -> None:
+    """Tell how the installation is, while somebody looks or because somebody is about to."""
     from marketdata.supervision.vitals import tell_vitals as tell
 
-    tell()
+    tell(is_asked_for=is_asked_for)
 
 
 @app.task(name="marketdata.load_history", throws=(CollectorError,))

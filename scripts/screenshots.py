@@ -51,6 +51,11 @@ def take(page: Page, suffix: str) -> None:
     page.wait_for_selector("tcp-chart[data-drawn]")
     page.wait_for_timeout(3000)
     page.screenshot(path=IMAGES / f"chart{suffix}.png")
+    for name in ("data", "system", "alerts"):
+        page.goto(f"/{name}/")
+        page.wait_for_selector("#connection[data-state=live]")
+        page.wait_for_timeout(3000)
+        page.screenshot(path=IMAGES / f"{name}{suffix}.png")
 
 
 if __name__ == "__main__":

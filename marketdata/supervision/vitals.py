@@ -34,9 +34,9 @@ _FAULTS: Final = (DatabaseError, RedisError, KombuError, CeleryError, OSError)
 _GOOD: Final = frozenset({"live", "silent"})
 
 
-def tell_vitals() -> bool:
-    """Publish the health if anybody follows it; return whether it was."""
-    if not _is_followed():
+def tell_vitals(*, is_asked_for: bool = False) -> bool:
+    """Publish the health if anybody follows it or asks for it; return whether it was."""
+    if not is_asked_for and not _is_followed():
         return False
     return publish_health(vitals(last_told()))
 

@@ -21,8 +21,8 @@ def system_page(request: HttpRequest) -> HttpResponse:
     if not request.user.is_staff:
         raise PermissionDenied
     health = _newest()
-    # The page will follow within a moment, and beat tells every few seconds only.
-    hint(tasks.tell_vitals)
+    # Beat asks every few seconds, and only once the page follows.
+    hint(tasks.tell_vitals, True)
     return render(request, "system.html", {"section": "system", "health": health})
 
 

@@ -2,6 +2,7 @@
 
 import { age, whole } from "../format.js";
 import { make, nothing, state, table, unread } from "./elements.js";
+import { milliseconds } from "./tiles.js";
 
 const NEAR = 0.8; // of all connections: whoever comes next may be refused
 
@@ -43,6 +44,6 @@ export function statementRows(database) {
     return [nothing("The server does not measure statements: it must be started with shared_preload_libraries = 'pg_stat_statements', then run ./dev manage migrate.")];
   }
   const columns = [["Statement", false, "statement"], ["Calls", true], ["Mean", true], ["Longest", true], ["Together", true]];
-  const rows = database.statements.map((one) => [make("code", {}, one.query), whole(one.calls), `${one.mean_ms}\u202fms`, `${one.max_ms}\u202fms`, age(one.total_ms)]);
+  const rows = database.statements.map((one) => [make("code", {}, one.query), whole(one.calls), `${one.mean_ms}\u202fms`, `${one.max_ms}\u202fms`, milliseconds(one.total_ms)]);
   return [table("Statements", columns, rows)];
 }

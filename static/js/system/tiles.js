@@ -25,9 +25,10 @@ function lagTile({ collectors }) {
 
 function rateTile({ collectors }) {
   if (!Array.isArray(collectors)) return ["Messages", "–", "not known", "bad"];
+  const isKnown = collectors.some((one) => one.messages_s !== null);
   const messages = sum(collectors, (one) => one.messages_s ?? 0);
   const trades = sum(collectors, ({ lag }) => lag.trades_s ?? 0);
-  return ["Messages", `${messages.toFixed(1)}/s`, `${trades.toFixed(1)} trades a second stored`];
+  return ["Messages", isKnown ? `${messages.toFixed(1)}/s` : "–", `${trades.toFixed(1)} trades a second stored`];
 }
 
 function queueTile({ queues, collectors }) {

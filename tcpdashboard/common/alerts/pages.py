@@ -48,7 +48,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "state": state,
         "states": STATES,
         "kind": kind,
-        "kinds": [(name, name.replace("_", " "), number) for name, number in kinds],
+        "kinds": list(kinds),
         "counts": alert_counts(),
         "may_acknowledge": may_change(request.user, Alert),
     }

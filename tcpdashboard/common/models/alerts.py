@@ -68,8 +68,3 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject}"
-
-    @property
-    def kind_words(self) -> str:
-        """The kind for people: feed stale."""
-        return self.kind.replace("_", " ")

@@ -44,6 +44,12 @@ def size(value: float | None) -> str:
 
 
 @register.filter
+def words(name: str) -> str:
+    """Return a name of the program for people: candle_pushes as candle pushes."""
+    return name.replace("_", " ")
+
+
+@register.filter
 def plain(value: float | None) -> str:
     """Return a number with all its digits, as it is stored; a dash for None."""
     return NOTHING if value is None else f"{value:,.12f}".rstrip("0").rstrip(".")
