@@ -21,6 +21,7 @@ from marketdata.retention.enforcing import prepare_partitions as prepare
 from marketdata.supervision.manager import CollectorManager
 from marketdata.supervision.reporting import collector_states
 from marketdata.supervision.staleness import sweep_feeds
+from marketdata.supervision.standstill import end_standstills
 from tcpdashboard.celery import app
 from tcpdashboard.common.hints import EXPIRES_S, hint
 
@@ -38,7 +39,11 @@ def collect(collector_id: int) -> str:
 
 @app.task(name="marketdata.sweep_collectors")
 def sweep_collectors() -> None:
-    """Ask for every collector that should run and has no holder; show how all are."""
+    """Ask for every collector that should run and has no holder; show how all are.
+
+    One exchange that cannot be swept stops no other.
+    """
+    end_standstills()
     for exchange in collected_exchanges():
         try:
             _sweep(exchange)

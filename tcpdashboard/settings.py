@@ -115,7 +115,14 @@ DATABASES = {
                 "-c idle_in_transaction_session_timeout=5000 -c lock_timeout=2000 -c timezone=UTC"
                 # Late rows of any number may change compressed ones. Plain PostgreSQL ignores it.
                 " -c timescaledb.max_tuples_decompressed_per_dml_transaction=0"
+                # A machine that vanished holds its locks no longer than this.
+                " -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
+                " -c tcp_user_timeout=30000"
             ),
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30_000,
             "application_name": f"tcpdashboard {PROCESS}",
         },
     }

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
 
 # The first key of the advisory locks on an instrument's trades and candles.
-_INSTRUMENT_DATA: Final = 7101
+INSTRUMENT_DATA: Final = 7101
 
 
 def lock_instrument(cursor: CursorWrapper, instrument_id: int) -> None:
@@ -20,7 +20,7 @@ def lock_instrument(cursor: CursorWrapper, instrument_id: int) -> None:
     What is read after this call stays true until the transaction ends, so that writing can look
     first and then copy straight into the table. Several instruments are locked in order of id.
     """
-    cursor.execute("select pg_advisory_xact_lock(%s, %s)", [_INSTRUMENT_DATA, instrument_id])
+    cursor.execute("select pg_advisory_xact_lock(%s, %s)", [INSTRUMENT_DATA, instrument_id])
 
 
 def check_fence(cursor: CursorWrapper, collector_id: int | None, fencing_token: int | None) -> None:

@@ -118,7 +118,8 @@ def due(exchange: str, resting: Collection[int] = ()) -> list[int]:
     """Return the collectors that should run and have no holder, each once per lease length.
 
     The request is stamped by the statement that finds it, so any number of sweeps may run. Those
-    that are `resting` after too many failures are left alone.
+    that are `resting` after too many failures are left alone, and so are those whose rows somebody
+    holds: a writer that stands still in a transaction delays the take-over of no other.
     """
     values = {
         "exchange": exchange,
@@ -131,16 +132,21 @@ def due(exchange: str, resting: Collection[int] = ()) -> list[int]:
 
 
 _DUE = """
+    with free as (
+      select id from marketdata_collector collector
+      where exchange = %(exchange)s and desired = 'running' and not id = any(%(resting)s::bigint[])
+        and (lease_expires_at is null or lease_expires_at < now())
+        and (requested_at is null or requested_at < now() - make_interval(secs => %(again)s))
+        and exists (
+          select 1 from marketdata_instrument
+          where collector_id = collector.id and is_enabled
+        )
+      order by id for update skip locked
+    )
     update marketdata_collector collector
     set requested_at = now(), state = 'starting'
-    where exchange = %(exchange)s and desired = 'running' and not id = any(%(resting)s::bigint[])
-      and (lease_expires_at is null or lease_expires_at < now())
-      and (requested_at is null or requested_at < now() - make_interval(secs => %(again)s))
-      and exists (
-        select 1 from marketdata_instrument
-        where collector_id = collector.id and is_enabled
-      )
-    returning id
+    from free where collector.id = free.id
+    returning collector.id
 """
 
 

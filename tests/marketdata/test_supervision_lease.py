@@ -6,11 +6,12 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from marketdata.models import Collector, Instrument
+from marketdata.storage.locks import check_fence
 from marketdata.supervision.lease import Lease, Report, acquire, due, release, renew
 
 LIVE = Report(Collector.State.LIVE, {"trades": 7}, exchange_ms=1_700_000_000_123)
@@ -161,6 +162,32 @@ def test_of_many_sweeps_at_once_exactly_one_asks_for_the_collector():
     row = Collector.objects.create(name="contested", exchange="okx-sim")
     instrument(row, "BTC-USDT")
     assert sorted(race(lambda: due("okx-sim"), threads=8)) == [[]] * 7 + [[row.pk]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_collector_whose_row_somebody_holds_delays_no_other():
+    held, free = (
+        Collector.objects.create(name=name, exchange="okx-sim") for name in ("held", "free")
+    )
+    instrument(held, "BTC-USDT")
+    instrument(free, "ETH-USDT")
+    locked, asked = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic(), connection.cursor() as cursor:
+            check_fence(cursor, held.pk, held.fencing_token)
+            locked.set()
+            asked.wait(10)
+
+    def ask():
+        locked.wait(10)
+        try:
+            return due("okx-sim")
+        finally:
+            asked.set()
+
+    assert [found for found in race(hold, ask) if found is not None] == [[free.pk]]
+    assert due("okx-sim") == [held.pk]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,6 +6,7 @@ import json
 import time
 
 import pytest
+from django.db import OperationalError, connection
 
 from marketdata import services, tasks
 from marketdata.models import Collector, Instrument
@@ -50,6 +51,22 @@ def test_a_sweep_asks_once_for_a_collector_that_nobody_runs(queues):
     assert message["headers"]["task"] == "marketdata.collect"
     assert message["headers"]["argsrepr"] == f"({collector.pk},)"
     assert message["headers"]["expires"] is not None
+
+
+@pytest.mark.django_db
+def test_an_exchange_whose_sweep_fails_keeps_no_other_from_being_swept(queues, settings):
+    settings.EXCHANGE, settings.MORE_EXCHANGES = "okx-sim", ["toy"]
+    collector = Collector.objects.create(name="toy", exchange="toy")
+    make_instrument("BTC-USDT", exchange="toy", is_enabled=True, collector=collector)
+
+    def fail_for_the_first(execute, sql, params, many, context):
+        if params and "okx-sim" in str(params):
+            raise OperationalError("canceling statement due to lock timeout")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(fail_for_the_first):
+        tasks.sweep_collectors()
+    assert queues.llen("collect") == 1
 
 
 @pytest.mark.django_db
