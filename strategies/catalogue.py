@@ -7,8 +7,10 @@ TCPD_STRATEGIES. Their code never runs in this process.
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -30,8 +32,24 @@ OWN: Final = "own:"
 
 AnyStrategy = BaseStrategy | OwnStrategy
 
-# What own strategies said of themselves; a changed file is asked again.
-_told: dict[tuple[str, float], Description] = {}
+_FAILURE_KEPT_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What an own strategy said of itself, or why it did not; until its file changes."""
+
+    changed_at: float
+    found: Description | StrategyFailed
+    # A failure may have been the machine's, so it is not believed for ever.
+    asked_at: float
+
+    def holds(self, changed_at: float) -> bool:
+        is_fresh = time.monotonic() - self.asked_at < _FAILURE_KEPT_S
+        return self.changed_at == changed_at and (is_fresh or isinstance(self.found, Description))
+
+
+_told: dict[str, _Told] = {}
 
 
 def own_keys() -> dict[str, str]:
@@ -56,11 +74,14 @@ def describe_strategy(key: str) -> Description:
     if key in STRATEGIES:
         return _described(STRATEGIES[key])
     reference = _reference(key)
-    known = (reference, _changed_at(reference))
-    if known not in _told:
-        with StrategyProcess(reference, settings.STRATEGIES_DIR, limits()) as process:
-            _told[known] = describe(process, key)
-    return _told[known]
+    changed_at = _changed_at(reference)
+    told = _told.get(reference)
+    if told is None or not told.holds(changed_at):
+        told = _Told(changed_at, _asked(key, reference), time.monotonic())
+        _told[reference] = told
+    if isinstance(told.found, StrategyFailed):
+        raise StrategyFailed(told.found.file, told.found.line, told.found.reason)
+    return told.found
 
 
 def describe_all() -> Iterator[tuple[str, Description | StrategyFailed]]:
@@ -119,6 +140,14 @@ def _described(strategy: type[BaseStrategy]) -> Description:
         has_steps=issubclass(strategy, SteppingStrategy),
         code=Path(inspect.getfile(strategy)).read_text(),
     )
+
+
+def _asked(key: str, reference: str) -> Description | StrategyFailed:
+    try:
+        with StrategyProcess(reference, settings.STRATEGIES_DIR, limits()) as process:
+            return describe(process, key)
+    except StrategyFailed as failed:
+        return failed
 
 
 def _reference(key: str) -> str:

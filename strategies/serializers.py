@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from marketdata.domain.timeframe import Timeframe
+from marketdata.serializers.queries import Query
 from strategies.models import StrategyConfig
 
 
@@ -55,6 +56,12 @@ class ConfigSerializer(serializers.ModelSerializer[StrategyConfig]):
             "proven_at",
         )
         read_only_fields = fields
+
+
+class ConfigsQuery(Query):
+    strategy = serializers.CharField(required=False, help_text="Only of this key.")
+    cursor = serializers.CharField(required=False, help_text="From next or previous of a page.")
+    page_size = serializers.IntegerField(min_value=1, max_value=500, required=False)
 
 
 class DraftSerializer(serializers.Serializer[Any]):

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied, ValidationError
@@ -17,10 +17,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
+from marketdata.api.queries import read_query
 from strategies import services
 from strategies.loading import Draft, InvalidConfig, checked
 from strategies.models import ConfigQuerySet, StrategyConfig
-from strategies.serializers import ChangeSerializer, ConfigSerializer, DraftSerializer
+from strategies.serializers import (
+    ChangeSerializer,
+    ConfigSerializer,
+    ConfigsQuery,
+    DraftSerializer,
+)
 from tcpdashboard.common.jobs.api import JobSerializer, NewestFirst
 
 
@@ -44,7 +50,7 @@ class ConfigViewSet(
     def get_queryset(self) -> ConfigQuerySet:
         return self.queryset.visible_to(self.request.user)
 
-    @extend_schema(parameters=[OpenApiParameter("strategy", str, description="Only of this key.")])
+    @extend_schema(parameters=[ConfigsQuery])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the newest version of each configuration, by name."""
         return super().list(request, *args, **kwargs)
@@ -52,7 +58,7 @@ class ConfigViewSet(
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.action != "list":
             return queryset
-        strategy = self.request.query_params.get("strategy")
+        strategy = read_query(self.request, ConfigsQuery).get("strategy")
         newest = cast("Any", queryset).newest()
         return cast("QuerySet[Any]", newest.filter(strategy=strategy) if strategy else newest)
 

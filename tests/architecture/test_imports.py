@@ -31,9 +31,12 @@ def import_without(modules, blocked):
     )
 
 
-def test_the_domain_imports_without_any_framework():
-    modules = modules_of("marketdata.domain")
-    assert len(modules) > 10
+@pytest.mark.parametrize(
+    "package", ["marketdata.domain", "strategies.domain", "strategies.sandbox"]
+)
+def test_the_domain_imports_without_any_framework(package):
+    modules = modules_of(package)
+    assert len(modules) > 7
     done = import_without(modules, (*FRAMEWORKS, *NETWORK, "tcpdashboard"))
     assert done.returncode == 0, done.stderr
 

@@ -191,3 +191,9 @@ def test_a_check_is_a_job_that_stores_its_verdict(client):
     assert checked["is_proven"] is True
     assert {proof["name"] for proof in checked["proofs"]} == {"look_ahead", "warmup", "steps"}
     assert run_check.__module__ == "strategies.proving"
+
+
+def test_a_misspelt_filter_never_passes_silently(client):
+    answer = client.get(URL, {"stratgy": "rsi"})
+    assert answer.status_code == 400
+    assert list(answer.json()["errors"]) == ["stratgy"]
