@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
+from django.db.models import Q
 
 from marketdata.domain.events import Emission, Hole, HoleCause
-from marketdata.models import DataGap, Instrument, from_ms, to_ms
+from marketdata.models import LIVE_STATES, DataGap, Instrument, from_ms, to_ms
 from marketdata.storage.maintenance import in_maintenance
 from marketdata.storage.proving import Span
+from marketdata.storage.tapes import missing_of
 
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
@@ -73,30 +75,33 @@ def write_gaps(cursor: CursorWrapper, instrument: Instrument, emission: Emission
     return spans
 
 
-def read_given_up(instrument_id: int, open_ms: int, last_id: int) -> tuple[Hole, ...]:
-    """Return the live gaps before `last_id` that may lack trades from `open_ms` on.
+def read_given_up(
+    cursor: CursorWrapper, instrument_id: int, open_ms: int, last_id: int
+) -> tuple[Hole, ...]:
+    """Return the gaps that lack trades up to `last_id`, and may lack some from `open_ms` on.
 
-    What is missing behind the newest stored trade is not among them: that hole opens again.
+    `last_id` is the newest stored trade: a repair may have brought it, newest first, with the rest
+    of its gap still missing. What is missing behind it is not told: that hole opens again. A gap
+    that candles closed lacks its trades as much as a live one.
     """
-    gaps = (
-        DataGap.objects.live()
-        .filter(
-            instrument_id=instrument_id,
-            kind=DataGap.Kind.TRADES,
-            last_trade_id__lt=last_id,
-            end__gte=from_ms(open_ms),
-        )
-        .order_by("first_trade_id")
-    )
+    lacks_trades = Q(state__in=LIVE_STATES) | Q(filled_with=DataGap.Filling.CANDLES)
+    gaps = DataGap.objects.filter(
+        lacks_trades,
+        instrument_id=instrument_id,
+        kind=DataGap.Kind.TRADES,
+        first_trade_id__lte=last_id,
+        end__gte=from_ms(open_ms),
+    ).order_by("first_trade_id")
     return tuple(
         Hole(
             first_id=gap.ids[0],
-            last_id=gap.ids[1],
+            last_id=min(gap.ids[1], last_id),
             after_ms=to_ms(gap.start),
             before_ms=to_ms(gap.end),
             cause=_CAUSE_OF.get(DataGap.Cause(gap.cause), HoleCause.OUTAGE),
         )
         for gap in gaps
+        if any(first_id <= last_id for first_id, _ in missing_of(cursor, gap))
     )
 
 

@@ -42,7 +42,7 @@ def read_resume(cursor: CursorWrapper, instrument: Instrument) -> Resume:
     if open_ms is not None and last_id is not None and last_ms is not None:
         end_ms = max(open_ms, last_ms) + MINUTE_MS
         open_trades = select_trades(cursor, instrument.pk, open_ms, end_ms)
-        given_up = read_given_up(instrument.pk, open_ms, last_id)
+        given_up = read_given_up(cursor, instrument.pk, open_ms, last_id)
     return Resume(
         last_trade_id=last_id,
         last_trade_ms=last_ms,

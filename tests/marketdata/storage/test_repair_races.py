@@ -7,6 +7,7 @@ import pytest
 
 from marketdata.domain.aggregation import aggregate_minutes
 from marketdata.domain.events import Hole, HoleCause
+from marketdata.domain.stream import InstrumentStream
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.models import DataGap
 from marketdata.storage import DatabaseSink, read_candles, read_trades
@@ -117,3 +118,42 @@ def test_merged_rows_and_the_single_matches_of_a_repair_are_never_counted_twice(
     assert stored["trade_id"].tolist() == list(range(1, 19))
     assert stored["count"].sum() == 18
     assert stored["size"].sum() == TAPE["size"].sum()
+
+
+def test_a_collector_that_starts_behind_the_newest_piece_of_a_gap_keeps_its_minute_incomplete(
+    market, sink
+):
+    """The gap ends at the newest stored trade, which a repair brought before it was killed."""
+    sink.commit(first_minute())
+    sink.commit(batch(opened=(HOLE,)))
+    fill_trades(market, TAPE[9:10])
+    resume = sink.resume("BTC-USDT")
+    assert resume.last_trade_id == 10
+    stream = InstrumentStream(SPEC, resume, int(TAPE["time_ms"][10]))
+    assert not stream.live(TAPE[10:12]).opened
+    emission = stream.live(TAPE[12:18])
+    sink.commit(batch(trades=TAPE[10:18], minutes=emission.minutes))
+    assert [whole for _, _, whole in second(market)] == [0]
+    repair(market)
+    assert second(market) == WHOLE
+
+
+def test_the_ids_of_a_gap_that_are_stored_from_its_beginning_leave_no_minute_incomplete(
+    market, sink
+):
+    """A collector that was killed while it found its hole goes on behind what it found."""
+    sink.commit(first_minute())
+    sink.commit(batch(opened=(HOLE,)))
+    sink.commit(batch(trades=TAPE[7:9]))
+    resume = sink.resume("BTC-USDT")
+    assert (resume.last_trade_id, resume.given_up) == (9, ())
+    stream = InstrumentStream(SPEC, resume, int(TAPE["time_ms"][10]))
+    assert [(hole.first_id, hole.last_id) for hole in stream.live(TAPE[10:12]).opened] == [(10, 10)]
+
+
+def test_a_gap_that_candles_closed_lacks_its_trades_for_a_collector_that_starts(market, sink):
+    sink.commit(first_minute())
+    sink.commit(given_up())
+    DataGap.objects.update(state="repaired", filled_with="candles")
+    given = sink.resume("BTC-USDT").given_up
+    assert [(hole.first_id, hole.last_id) for hole in given] == [(8, 10)]
