@@ -42,6 +42,8 @@ class ByName(CursorPagination):
 class ConfigViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[StrategyConfig]
 ):
+    """Parameter sets of strategies, in versions."""
+
     serializer_class = ConfigSerializer
     pagination_class = ByName
     queryset = StrategyConfig.objects.select_related("owner")
