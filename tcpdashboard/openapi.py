@@ -17,6 +17,7 @@ SPECTACULAR: Final[dict[str, Any]] = {
     "ENUM_NAME_OVERRIDES": {
         "JobStateEnum": "tcpdashboard.common.models.Job.State",
         "JobDesiredEnum": "tcpdashboard.common.models.Job.Desired",
+        "BacktestStateEnum": "backtests.models.Backtest.State",
         "CollectorStateEnum": "marketdata.models.Collector.State",
         "CollectorDesiredEnum": "marketdata.models.Collector.Desired",
     },

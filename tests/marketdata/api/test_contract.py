@@ -22,6 +22,13 @@ def test_the_schema_is_valid_and_lists_every_endpoint(schema):
     assert set(schema["paths"]) == {
         "/api/v1/backfills/",
         "/api/v1/backfills/{id}/",
+        "/api/v1/backtests/",
+        "/api/v1/backtests/{id}/",
+        "/api/v1/backtests/{id}/cancel/",
+        "/api/v1/backtests/{id}/equity/",
+        "/api/v1/backtests/{id}/export/",
+        "/api/v1/backtests/{id}/fills/",
+        "/api/v1/backtests/{id}/result/",
         "/api/v1/candles/",
         "/api/v1/collectors/",
         "/api/v1/collectors/{name}/",
