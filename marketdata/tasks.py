@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from celery import signals
@@ -18,6 +18,7 @@ from marketdata.loading.turns import due_histories
 from marketdata.publishing import publish_collectors
 from marketdata.retention.enforcing import enforce
 from marketdata.retention.enforcing import prepare_partitions as prepare
+from marketdata.storage.locks import alone
 from marketdata.supervision.manager import CollectorManager
 from marketdata.supervision.reporting import collector_states
 from marketdata.supervision.staleness import sweep_feeds
@@ -26,6 +27,9 @@ from tcpdashboard.celery import app
 from tcpdashboard.common.hints import EXPIRES_S, hint
 
 log = structlog.get_logger(__name__)
+
+# The key of the advisory lock on looking through the whole store.
+_SCANNING: Final = 7142
 
 
 @app.task(name="marketdata.collect")
@@ -107,11 +111,16 @@ def sync_exchange(exchange: str) -> None:
 
 @app.task(name="marketdata.scan_gaps")
 def scan_gaps() -> None:
-    """Look through what is stored for gaps, and have repaired at once what was found."""
+    """Look through what is stored for gaps, and have repaired at once what was found.
+
+    One at a time: a look that takes longer than a minute is not joined by a second one.
+    """
     # Here, so that the web process, which only sends tasks, loads nothing of it.
     from marketdata.repair.scan import scan_exchange
 
-    opened = [gap for one in collected_exchanges() for gap in scan_exchange(one).opened]
+    with alone(_SCANNING) as is_mine:
+        exchanges = collected_exchanges() if is_mine else ()
+        opened = [gap for one in exchanges for gap in scan_exchange(one).opened]
     if opened:
         hint(repair_gaps)
 

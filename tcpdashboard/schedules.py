@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-# Long-lived collectors; what must never wait; everything else goes to `default`.
+# Long-lived collectors; what must never wait; what keeps the store whole, which history and
+# backfills must not hold up for hours; everything else goes to `default`.
 TASK_ROUTES: Final = {
     "marketdata.collect": {"queue": "collect"},
     "marketdata.sweep_*": {"queue": "ticks"},
+    "marketdata.repair_gaps": {"queue": "repair"},
+    "marketdata.scan_gaps": {"queue": "repair"},
+    "marketdata.verify_minutes": {"queue": "repair"},
+    "marketdata.enforce_retention": {"queue": "repair"},
+    "marketdata.prepare_partitions": {"queue": "repair"},
     "marketdata.tell_vitals": {"queue": "ticks"},
     "common.beat_heartbeat": {"queue": "ticks"},
     "common.sweep_*": {"queue": "ticks"},

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,6 +19,7 @@ from django.db.models.functions import Now
 from marketdata.models import TRADES, Archive, Instrument, from_ms
 from marketdata.retention.planning import data_now_ms, expired_partitions
 from marketdata.storage.archives import ArchiveDamaged, write_archive
+from marketdata.storage.locks import alone
 from marketdata.storage.partitions import Partition, count, drop, prepare_days, retire
 from marketdata.storage.policies import Policy, policies
 from marketdata.storage.raw_archives import partition_query
@@ -66,7 +66,7 @@ def enforce(budget_s: float = 600.0) -> Outcome:
     What cannot be archived stays, with an alert. A second run at the same time does nothing.
     """
     outcome = Outcome()
-    with _alone() as is_mine:
+    with alone(_ENFORCING) as is_mine:
         if not is_mine:
             outcome.is_whole = False
             return outcome
@@ -231,17 +231,3 @@ def _archive_day(day: TradeDay, through: datetime) -> Archive | None:
         sha256=content.sha256,
         through=through,
     )
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    """Yield whether this is the only enforcement; the lock goes with the session at the latest."""
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_try_advisory_lock(%s, 0)", [_ENFORCING])
-        is_mine = bool(cursor.fetchone()[0])
-    try:
-        yield is_mine
-    finally:
-        if is_mine:
-            with connection.cursor() as cursor:
-                cursor.execute("select pg_advisory_unlock(%s, 0)", [_ENFORCING])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
+
+from django.db import connection
 
 from marketdata.collector.errors import LostLease
 from marketdata.models import RangeLock, from_ms, to_ms
@@ -21,6 +25,23 @@ def lock_instrument(cursor: CursorWrapper, instrument_id: int) -> None:
     first and then copy straight into the table. Several instruments are locked in order of id.
     """
     cursor.execute("select pg_advisory_xact_lock(%s, %s)", [INSTRUMENT_DATA, instrument_id])
+
+
+@contextmanager
+def alone(key: int) -> Iterator[bool]:
+    """Yield whether nobody else holds the turn `key`, on any machine, and hold it meanwhile.
+
+    It is given back with the session at the latest.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_try_advisory_lock(%s, 0)", [key])
+        is_mine = bool(cursor.fetchone()[0])
+    try:
+        yield is_mine
+    finally:
+        if is_mine:
+            with connection.cursor() as cursor:
+                cursor.execute("select pg_advisory_unlock(%s, 0)", [key])
 
 
 def check_fence(cursor: CursorWrapper, collector_id: int | None, fencing_token: int | None) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import redis
 from django.conf import settings
 
-QUEUES: Final = ("collect", "ticks", "default", "backtests")
+QUEUES: Final = ("collect", "ticks", "repair", "default", "backtests")
 TIMEOUT_S: Final = 1.0
 
 _BEAT_KEY: Final = "health:beat"

@@ -35,7 +35,7 @@ SETTINGS = {
     "shared_buffers": "256MB",
     "effective_cache_size": "2GB",
     "maintenance_work_mem": "128MB",
-    "max_connections": "200",
+    "max_connections": "220",
     "max_wal_size": "2GB",
     "random_page_cost": "1.1",
     "log_checkpoints": "off",

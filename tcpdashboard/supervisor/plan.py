@@ -50,6 +50,7 @@ class Plan:
             self._run_once("compile_kernels", Kind.TASK, (MAKES_FIRST_USER, "web")),
             self._worker("worker-collect", "collect", threads=16),
             self._worker("worker-light", "ticks,default", threads=12),
+            self._worker("worker-repair", "repair", threads=6),
             self._backtests(),
             self._celery("beat", "beat", "--pidfile="),
         ]

@@ -30,7 +30,7 @@ def workers(compose):
 
 def test_every_queue_has_exactly_one_kind_of_worker(compose):
     queues = [command[command.index("-Q") + 1] for command in workers(compose).values()]
-    assert sorted(queues) == ["backtests", "collect", "default", "ticks"]
+    assert sorted(queues) == ["backtests", "collect", "default", "repair", "ticks"]
 
 
 def test_workers_have_the_options_that_the_supervisor_gives_them(compose):

@@ -31,9 +31,9 @@ from tests.simulated_exchange import ROOT, SpawnedExchange
 EXCHANGE: Final = "okx-sim"
 
 PROCESSES: Final = {
-    "worker": ("worker", "-Q", "collect,ticks,default", "-c", "8"),
+    "worker": ("worker", "-Q", "collect,ticks,repair,default", "-c", "8"),
     "collect": ("worker", "-Q", "collect", "-c", "4"),
-    "light": ("worker", "-Q", "ticks,default", "-c", "6"),
+    "light": ("worker", "-Q", "ticks,repair,default", "-c", "6"),
     "beat": ("beat", "--pidfile="),
 }
 QUICK: Final = {

@@ -79,7 +79,9 @@ def test_a_failed_attempt_to_connect_takes_no_slot():
 def test_all_processes_of_one_machine_fit_the_embedded_server():
     source = (ROOT / "tcpdashboard" / "supervisor" / "plan.py").read_text()
     names = set(re.findall(r'"(worker-[a-z]+|beat|web)"', source))
-    assert names == {"web", "worker-collect", "worker-light", "worker-backtests", "beat"}
+    assert names == {
+        *("web", "worker-collect", "worker-light", "worker-repair", "worker-backtests", "beat")
+    }
     once = sum(limit_of(name) for name in names - {"worker-backtests"})
     # One command of the start and one that a person runs; a backtest on each of 16 cores.
     total = once + 2 * LIMIT_OF_A_COMMAND + 16 * limit_of("worker-backtests")

@@ -323,6 +323,7 @@ def test_workers_take_every_queue_that_tasks_and_schedules_name():
     entries = app.conf.beat_schedule.values()
     named = {entry.get("options", {}).get("queue", default) for entry in entries}
     named |= {task.queue for task in app.tasks.values() if getattr(task, "queue", None)}
+    named |= {route["queue"] for route in app.conf.task_routes.values()}
     assert named <= taken
     assert {"collect", "ticks", "default"} <= taken
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 WORKER = (
     *("worker", "--pool", "threads", "--concurrency", "8"),
-    *("--queues", "collect,ticks,default", "--disable-prefetch"),
+    *("--queues", "collect,ticks,repair,default", "--disable-prefetch"),
     *("--without-mingle", "--without-gossip", "--loglevel", "info"),
 )
 BEAT = ("beat", "--pidfile", "", "--loglevel", "info")

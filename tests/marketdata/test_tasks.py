@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 
 import pytest
 from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 
 from marketdata import services, tasks
 from marketdata.models import Collector, Instrument
@@ -37,6 +39,8 @@ def test_collectors_and_sweeps_have_queues_of_their_own():
     assert queues["common.beat_heartbeat"] == "ticks"
     assert queues["marketdata.load_history"] == "default"
     assert queues["common.sweep_jobs"] == "ticks"
+    for name in ("repair_gaps", "scan_gaps", "verify_minutes", "enforce_retention"):
+        assert queues[f"marketdata.{name}"] == "repair"
     assert set(TASK_ROUTES) <= {*app.tasks, "marketdata.sweep_*", "common.sweep_*"}
 
 
@@ -67,6 +71,33 @@ def test_an_exchange_whose_sweep_fails_keeps_no_other_from_being_swept(queues, s
     with connection.execute_wrapper(fail_for_the_first):
         tasks.sweep_collectors()
     assert queues.llen("collect") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_store_is_looked_through_by_one_worker_at_a_time(queues):
+    make_instrument("BTC-USDT", is_enabled=True)
+    seen = []
+
+    def scan_meanwhile(execute, sql, params, many, context):
+        if "marketdata_instrument" in sql and not seen:
+            seen.append(sql)
+            other = threading.Thread(target=scan_and_listen)
+            other.start()
+            other.join()
+        return execute(sql, params, many, context)
+
+    def scan_and_listen():
+        with CaptureQueriesContext(connection) as asked:
+            tasks.scan_gaps()
+        seen.append([one["sql"] for one in asked if "marketdata_" in one["sql"]])
+        connection.close()
+
+    with connection.execute_wrapper(scan_meanwhile):
+        tasks.scan_gaps()
+    assert seen[1:] == [[]]
+    with CaptureQueriesContext(connection) as asked:
+        tasks.scan_gaps()
+    assert any("marketdata_instrument" in one["sql"] for one in asked)
 
 
 @pytest.mark.django_db

@@ -19,6 +19,7 @@ LIMITS: Final = {
     "worker-light": 24,
     "worker-ticks": 8,
     "worker-default": 24,
+    "worker-repair": 12,
     "worker-backtests": 3,
     "beat": 4,
 }

@@ -412,7 +412,7 @@ def test_trades_are_never_kept_for_less_than_repairs_need():
     RetentionPolicy(what="tickers", keep_days=3).clean()
 
 
-def test_beat_sends_both_tasks_to_the_queue_of_what_may_take_long(btc):
+def test_beat_sends_both_tasks_to_the_queue_of_what_keeps_the_store_whole(btc):
     app.loader.import_default_modules()
     keep("tickers", keep_days=1)
     record(5)
@@ -423,4 +423,4 @@ def test_beat_sends_both_tasks_to_the_queue_of_what_may_take_long(btc):
     sent = {entry["task"] for entry in beat_schedule(2).values()}
     for name in ("marketdata.enforce_retention", "marketdata.prepare_partitions"):
         assert name in sent
-        assert app.amqp.router.route({}, name)["queue"].name == "default"
+        assert app.amqp.router.route({}, name)["queue"].name == "repair"

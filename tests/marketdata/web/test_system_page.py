@@ -71,7 +71,7 @@ def test_staff_see_every_part(staff, collector, broker):
     assert row["troubled"] == [{"symbol": "BTC-USDT", "channel": "candles", "state": "stale"}]
     assert (row["lag"]["p99_ms"], row["waiting_trades"], row["messages_s"]) == (80, 7, None)
     assert set(health["queues"]["depths"]) >= {"collect", "ticks", "default"}
-    assert health["database"]["max_connections"] == 200
+    assert health["database"]["max_connections"] == 220
     assert health["redis"]["bytes"] > 0
     assert 0 < health["disk"]["free_bytes"] <= health["disk"]["bytes"]
 
