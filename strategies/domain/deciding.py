@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,6 @@ from strategies.domain.uses import Use, values_of
 Bools = NDArray[np.bool_]
 
 LONG, FLAT, SHORT = 1.0, 0.0, -1.0
-UNDECIDED: Final = np.nan
 
 SIDES: Final = Choice(
     "sides",
@@ -34,23 +33,34 @@ SIDES: Final = Choice(
     "long: in or out; both: short in place of out, where the instrument allows it.",
 )
 
-# Values nearer to each other than this share of their size are equal: after a long rest of the
-# price, two averages differ by nothing but what rounding has left of their past.
-_SAME: Final = 1e-12
-
 
 def exceeds(left: Floats, right: Floats, size: Floats) -> Bools:
     """Return where `left` is above `right` by more than rounding of numbers of `size`.
 
     False where either is NaN.
     """
-    above: Bools = left - right > _SAME * np.abs(size)
+    # Imported at the first use: importing Numba takes longer than starting a web process.
+    from strategies.domain.kernels import comparing
+
+    above = np.empty(len(left), dtype=np.bool_)
+    comparing.exceeds(left, right, size, above)
     return above
+
+
+def side(left: Floats, right: Floats, size: Floats, below: float) -> Floats:
+    """Return long where `left` exceeds `right`, `below` where it is exceeded, NaN elsewhere."""
+    from strategies.domain.kernels import comparing
+
+    targets = np.empty(len(left))
+    comparing.side(left, right, size, LONG, below, targets)
+    return targets
 
 
 def known(*values: Floats) -> Bools:
     """Return where none of the values is NaN."""
-    complete: Bools = np.asarray(~np.isnan(np.vstack(values)).any(axis=0))
+    complete = ~np.isnan(values[0])
+    for each in values[1:]:
+        complete &= ~np.isnan(each)
     return complete
 
 
@@ -101,5 +111,7 @@ class IndicatorStrategy(SteppingStrategy):
 
 def chosen(rules: Sequence[tuple[Bools, float]]) -> Floats:
     """Return the target of the first rule that holds at each candle; NaN where none does."""
-    conditions, targets = zip(*rules, strict=True)
-    return cast("Floats", np.select(conditions, targets, default=UNDECIDED))
+    targets = np.full(len(rules[0][0]), np.nan)
+    for holds, target in reversed(rules):
+        np.putmask(targets, holds, target)
+    return targets

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -52,39 +51,52 @@ def values_of(uses: Sequence[Use], candles: Series) -> dict[str, Floats]:
     """Return the values of all uses by name, each as long as `candles`."""
     found: dict[str, Floats] = {}
     for timeframe in dict.fromkeys(use.timeframe for use in uses):
-        series = candles if timeframe is None else candles.higher(timeframe)
         together = [use for use in uses if use.timeframe == timeframe]
-        for name, values in _computed(together, series).items():
-            found[name] = values if timeframe is None else candles.align(series, values)
+        if timeframe is None:
+            found |= _computed(together, candles)
+        else:
+            longer = candles.higher(timeframe)
+            found |= _aligned(candles, longer, _computed(together, longer))
     return {name: found[name] for use in uses for name in use.names}
 
 
 def _computed(uses: Sequence[Use], series: Series) -> dict[str, Floats]:
+    step_ms = series.timeframe.ms
     outputs = compute_all(
-        [(use.indicator, use.params) for use in uses], series.rows, step_ms=series.timeframe.ms
+        [(use.indicator, use.params) for use in uses], series.rows, step_ms=step_ms
     )
+    restarts: list[int] = []
+    if any(use.is_before for use in uses):
+        walked = segments(series.open_times, step_ms)
+        restarts = [start for start, _, is_new in walked if is_new]
     return {
-        name: before(series, made[output]) if use.is_before else made[output]
+        name: _before(made[output], restarts) if use.is_before else made[output]
         for use, made in zip(uses, outputs, strict=True)
         for name, output in use.names.items()
     }
 
 
-def before(candles: Series, values: Floats) -> Floats:
+def _before(values: Floats, restarts: Sequence[int]) -> Floats:
     """Return the value of the candle before each; NaN for the first, and behind a long gap."""
-    shifted = np.full(len(values), np.nan)
+    shifted = np.empty(len(values))
     shifted[1:] = values[:-1]
-    for start, _, is_new in segments(candles.open_times, candles.timeframe.ms):
-        if is_new:
-            shifted[start] = np.nan
+    for start in restarts:
+        shifted[start] = np.nan
     return shifted
+
+
+def _aligned(candles: Series, longer: Series, values: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Return what `Series.align` does for each, with one search for all."""
+    places = candles.align(longer, np.arange(len(longer), dtype=np.float64))
+    is_known = ~np.isnan(places)
+    indices = places[is_known].astype(np.intp)
+    found: dict[str, Floats] = {}
+    for name, column in values.items():
+        found[name] = np.full(len(candles), np.nan)
+        found[name][is_known] = column[indices]
+    return found
 
 
 def is_after_long_gap(last_open_ms: int | None, open_ms: int, step_ms: int) -> bool:
     """Return whether indicators begin anew with a candle, as they do with the first."""
     return last_open_ms is None or open_ms - last_open_ms > (LONGEST_GAP + 1) * step_ms
-
-
-def columns_of(candles: Series, names: Sequence[str]) -> dict[str, Any]:
-    """Return the named columns of candles with their open times."""
-    return {name: candles.rows[name] for name in {*names, "open_time_ms"}}

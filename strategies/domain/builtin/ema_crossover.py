@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from strategies.domain.base import Floats
-from strategies.domain.deciding import LONG, SIDES, IndicatorStrategy, chosen, exceeds
+from strategies.domain.deciding import SIDES, IndicatorStrategy, side
 from strategies.domain.params import Whole, not_below
 from strategies.domain.uses import Use
 
@@ -38,4 +38,4 @@ class EmaCrossover(IndicatorStrategy):
 
     def decide(self, values: Mapping[str, Floats]) -> Floats:
         fast, slow = values["fast"], values["slow"]
-        return chosen([(exceeds(fast, slow, slow), LONG), (exceeds(slow, fast, slow), self.out)])
+        return side(fast, slow, slow, below=self.out)

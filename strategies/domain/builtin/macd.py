@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from strategies.domain.base import Floats
-from strategies.domain.deciding import LONG, SIDES, IndicatorStrategy, chosen, exceeds
+from strategies.domain.deciding import SIDES, IndicatorStrategy, side
 from strategies.domain.params import Whole, not_below
 from strategies.domain.uses import Use
 
@@ -37,6 +37,4 @@ class Macd(IndicatorStrategy):
 
     def decide(self, values: Mapping[str, Floats]) -> Floats:
         line, signal, price = values["macd"], values["signal"], values["close"]
-        return chosen(
-            [(exceeds(line, signal, price), LONG), (exceeds(signal, line, price), self.out)]
-        )
+        return side(line, signal, price, below=self.out)

@@ -189,3 +189,9 @@ def test_every_strategy_says_what_it_does_and_where_it_is_from(key):
     assert strategy.title
     assert strategy.source
     assert all(parameter.help for parameter in strategy.parameters)
+
+
+@pytest.mark.parametrize("key", STRATEGIES)
+def test_of_no_candles_nothing_is_decided(key):
+    nothing = made_up(10, create_strategy(key).timeframe).first(0)
+    assert len(create_strategy(key).process_data(nothing)) == 0

@@ -1,0 +1,1 @@
+"""Compiled comparisons; nothing imports them before something is to be decided."""
