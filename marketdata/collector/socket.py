@@ -148,8 +148,11 @@ class Socket(ABC):
     async def _follow(self) -> None:
         """Send what is asked for, again what was not answered, and now and then the refused."""
         attempts, pause_s = 0, self._settings.refused_retry_s
+        now = asyncio.get_running_loop().time
+        # A time, not a pause: other channels' changes must not put it off again and again.
+        retry_at = now() + pause_s
         while True:
-            wait_s = self._settings.ack_within_s if self._unanswered else pause_s
+            wait_s = self._settings.ack_within_s if self._unanswered else retry_at - now()
             try:
                 async with asyncio.timeout(wait_s):
                     wish, channels = await self._changes.get()
@@ -160,10 +163,12 @@ class Socket(ABC):
                         missing = len(self._unanswered)
                         raise ExchangeUnavailable(f"{missing} subscriptions not answered") from None
                     await self.ask(SUBSCRIBE, self._unanswered)
-                elif self.refused:
+                    continue
+                if self.refused:
                     # An instrument may be listed later.
                     await self.ask(SUBSCRIBE, self.refused.keys())
                     pause_s = min(pause_s * 2, LONGEST_RETRY_S)
+                retry_at = now() + pause_s
                 continue
             attempts = 0
             if wish == SUBSCRIBE:

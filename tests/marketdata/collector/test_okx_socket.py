@@ -25,6 +25,11 @@ QUICK = CollectorSettings(
     ping_after_s=0.2, pong_within_s=0.2, ack_within_s=0.2, refused_retry_s=0.1, close_timeout_s=0.2
 )
 TRADES = ("trades-all", "BTC-USDT")
+REFUSAL = {
+    "event": "error",
+    "code": "60018",
+    "msg": "Wrong URL or channel:trades-all,instId:BTC-USDT doesn't exist.",
+}
 Behaviour = Callable[[ServerConnection], Awaitable[None]]
 
 
@@ -139,16 +144,11 @@ async def test_a_subscription_that_is_not_answered_is_repeated_and_then_given_up
 
 
 async def test_a_refused_channel_leaves_the_socket_ready_and_is_asked_for_again():
-    refusal = {
-        "event": "error",
-        "code": "60018",
-        "msg": "Wrong URL or channel:trades-all,instId:BTC-USDT doesn't exist.",
-    }
     seen = []
 
     async def behaviour(connection: ServerConnection) -> None:
         await connection.recv()
-        await connection.send(json.dumps(refusal))
+        await connection.send(json.dumps(REFUSAL))
         await acknowledge(connection)
         await connection.recv()
 
@@ -161,6 +161,32 @@ async def test_a_refused_channel_leaves_the_socket_ready_and_is_asked_for_again(
         await asyncio.gather(running, return_exceptions=True)
 
     assert seen == [{TRADES: "60018"}]
+
+
+async def test_a_refused_channel_is_asked_for_again_however_often_others_are_renewed():
+    asked: list[list[str]] = []
+
+    async def behaviour(connection: ServerConnection) -> None:
+        async for message in connection:
+            args = json.loads(message)["args"]
+            asked.append([arg["channel"] for arg in args])
+            if asked.count(["trades-all"]) == 1:
+                await connection.send(json.dumps(REFUSAL))
+            elif asked[-1] == ["trades-all"]:
+                await connection.send(json.dumps({"event": "subscribe", "arg": args[0]}))
+
+    async with connected(behaviour, replace(QUICK, ping_after_s=20.0)) as (socket, _):
+        running = asyncio.create_task(socket.run())
+        await asyncio.wait_for(socket.ready.wait(), 2)
+        async with asyncio.timeout(5):
+            while socket.refused:
+                socket.remove({("candle1m", "BTC-USDT")})
+                await asyncio.sleep(0.02)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    assert asked.count(["trades-all"]) == 2
+    assert asked.count(["candle1m"]) > 1
 
 
 async def test_the_hours_requests_of_a_connection_are_not_exceeded(monkeypatch):
