@@ -40,7 +40,8 @@ def schedule_of(
     """
     chance = random.Random(seed)
     kinds = [kind for kind in FaultKind if kind is not FaultKind.CUT]
-    kinds += chance.choices(kinds, k=6)
+    # Each refusal doubles the wait for the next attempt: more of them take longer than a run.
+    kinds += chance.choices([kind for kind in kinds if kind is not FaultKind.REFUSE], k=6)
     faults = [_fault(chance, kind, symbols) for kind in kinds]
     faults.append({"kind": "cut", "seconds": round(chance.uniform(60, longest_cut_s))})
     for fault in faults:
@@ -77,7 +78,7 @@ def _fault(chance: random.Random, kind: FaultKind, symbols: tuple[str, ...]) -> 
             "count": few,
             "seconds": 30 * few,
         },
-        FaultKind.REFUSE: {**pushes, "count": few},
+        FaultKind.REFUSE: {**pushes, "count": min(few, 3)},
         FaultKind.DATA_BEFORE_ACK: {**pushes, "count": few},
         FaultKind.OLD_TRADE: {**trades, "count": few, "seconds": 60 * many},
         FaultKind.LINGER: {**pushes, "count": few, "seconds": wall_s},
