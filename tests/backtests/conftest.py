@@ -25,10 +25,10 @@ ASKED = {
 }
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _compiled():
-    """Compile what is not on disk yet before a lease has to be renewed beside it."""
-    warm_kernels()
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Compile what is not on disk yet: within a test it would count against time limits."""
+    if not session.config.option.collectonly:
+        warm_kernels()
 
 
 @pytest.fixture(autouse=True)
