@@ -18,8 +18,8 @@ from marketdata.loading.tally import Tally
 from marketdata.loading.work import BackfillWork
 from marketdata.storage.backfilling import (
     is_from_trades,
-    note_never_collected,
     store_past_trades,
+    tape_end_ms,
 )
 
 TRADES_AT_ONCE: Final = 2_000
@@ -34,8 +34,7 @@ async def load_trades(work: BackfillWork, plan: BackfillPlan, tally: Tally) -> T
     """Store the trades of the plan's chunks that were not built from trades yet."""
     chunks = plan.trade_chunks()
     while tally.trade_chunks < len(chunks) and tally.no_trades_before_ms is None:
-        start_ms, end_ms = chunks[tally.trade_chunks]
-        chunk = start_ms, max(start_ms, min(end_ms, work.young_ms))
+        chunk = await work.database.run(_past_of, work, chunks[tally.trade_chunks])
         if await work.database.run(is_from_trades, work.instrument, *chunk):
             tally = replace(tally, before_id=None)
         else:
@@ -43,6 +42,15 @@ async def load_trades(work: BackfillWork, plan: BackfillPlan, tally: Tally) -> T
         tally = replace(tally, trade_chunks=tally.trade_chunks + 1, settled_ms=None)
         await work.database.run(_note, work, plan, tally, chunks[tally.trade_chunks - 1])
     return tally
+
+
+def _past_of(work: BackfillWork, chunk: Stretch) -> Stretch:
+    """Return the chunk as far as it is past: up to the minute in which a collector's tape ends."""
+    tape_ms = tape_end_ms(work.instrument)
+    end_ms = min(chunk[1], work.young_ms)
+    if tape_ms is not None:
+        end_ms = min(end_ms, Timeframe.M1.open_time(tape_ms))
+    return chunk[0], max(chunk[0], end_ms)
 
 
 async def _load_chunk(work: BackfillWork, chunk: Stretch, tally: Tally) -> Tally:
@@ -107,12 +115,12 @@ def _store(
     work: BackfillWork, tally: Tally, trades: Trades, window: Stretch, chunk: Stretch
 ) -> Tally:
     with transaction.atomic():
-        written = store_past_trades(work.instrument, trades, window, work.now_ms, work.run.fence)
-        if tally.before_id is None:
-            note_never_collected(work.instrument, trades)
+        written, taken = store_past_trades(
+            work.instrument, trades, window, work.now_ms, work.run.fence
+        )
         settled_ms, before_id = window[0], int(trades["trade_id"][0])
         more = work.run.done + (window[1] - window[0]) // MINUTE_MS
-        tally = tally.with_trades(len(trades), written, before_id, settled_ms)
+        tally = tally.with_trades(taken, written, before_id, settled_ms)
         work.note(tally, more, chunk)
     return tally
 

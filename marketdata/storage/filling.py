@@ -36,7 +36,7 @@ def lacking_minutes(instrument: Instrument, start_ms: int, end_ms: int) -> list[
     the collector's, and a later candle would make it take the minutes in between for closed.
     """
     with connection.cursor() as cursor:
-        end_ms = _open_end(cursor, instrument, end_ms)
+        end_ms = open_end(cursor, instrument, end_ms)
     lacking: list[Stretch] = []
     for first_ms in range(start_ms, end_ms, _BLOCK_MS):
         last_ms = min(end_ms, first_ms + _BLOCK_MS)
@@ -76,7 +76,7 @@ def settle_trades(instrument: Instrument, start_ms: int, end_ms: int, ids: int, 
 def _settle(instrument: Instrument, start_ms: int, end_ms: int, now_ms: int) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         lock_instrument(cursor, instrument.pk)
-        end_ms = _open_end(cursor, instrument, end_ms)
+        end_ms = open_end(cursor, instrument, end_ms)
         if end_ms <= start_ms:
             return 0
         judged = judged_minutes(cursor, instrument, Span(start_ms, end_ms - MINUTE_MS), now_ms)
@@ -88,7 +88,8 @@ def _settle(instrument: Instrument, start_ms: int, end_ms: int, now_ms: int) -> 
     return flagged.changed + built.inserted + built.changed
 
 
-def _open_end(cursor: CursorWrapper, instrument: Instrument, end_ms: int) -> int:
+def open_end(cursor: CursorWrapper, instrument: Instrument, end_ms: int) -> int:
+    """Return `end_ms`, of a collected instrument no later than its newest stored candle's end."""
     if not instrument.is_enabled:
         return end_ms
     newest_ms = select_bounds(cursor, instrument.pk, Timeframe.M1).newest_ms

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from marketdata.domain.gaps import IdHole, Stretch, joined, touches, without
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
-from marketdata.models import DataGap, GapState, Instrument, Opening, from_ms, to_ms
+from marketdata.models import LIVE_STATES, DataGap, GapState, Instrument, Opening, from_ms, to_ms
 from marketdata.storage.maintenance import in_maintenance
 
 FILLED: Final = "found filled by the scan"
@@ -58,21 +59,25 @@ def note_candle_holes(
 
 
 def note_id_holes(instrument: Instrument, holes: Iterable[IdHole]) -> Findings:
-    """Open gaps for the ids of `holes` that no gap speaks of yet.
-
-    Those that were filled with the exchange's candles, because the trades were not to be had any
-    more, are no news either.
-    """
-    known = joined(
-        (gap.first_trade_id or 0, (gap.last_trade_id or 0) + 1)
-        for gap in instrument.gaps.filter(kind=DataGap.Kind.TRADES)
-        if gap.state != GapState.REPAIRED or gap.filled_with == DataGap.Filling.CANDLES
-    )
+    """Open gaps for the ids of `holes` that no gap speaks of yet."""
+    known = known_ids(instrument)
     opened = []
     for hole in holes:
         for first_id, end_id in without([(hole.first_id, hole.last_id + 1)], known):
             opened.append(_open_ids(instrument, hole, first_id, end_id - 1))
     return Findings(tuple(opened))
+
+
+def known_ids(instrument: Instrument) -> list[Stretch]:
+    """Return the ids [first, last + 1) of which a gap says that they are missing, ascending.
+
+    Those that were filled with the exchange's candles, because the trades were not to be had any
+    more, are among them.
+    """
+    lacks_trades = Q(state__in=LIVE_STATES) | Q(filled_with=DataGap.Filling.CANDLES)
+    gaps = instrument.gaps.filter(lacks_trades, kind=DataGap.Kind.TRADES)
+    ids = gaps.values_list("first_trade_id", "last_trade_id")
+    return joined((first or 0, (last or 0) + 1) for first, last in ids)
 
 
 def _close(gap: DataGap) -> int:

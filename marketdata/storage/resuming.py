@@ -33,10 +33,12 @@ where instrument_id = %s
 
 def read_resume(cursor: CursorWrapper, instrument: Instrument) -> Resume:
     """Return the newest closed minute, the newest trade and the trades of minutes not closed."""
-    last_id, last_ms = _last_trade(cursor, instrument.pk)
+    last_id, last_ms = last_trade(cursor, instrument.pk)
     candles = read_last_candles(instrument, Timeframe.M1, 1)
     closed_ms = int(candles["open_time_ms"][0]) if len(candles) else None
-    open_ms = _first_opening(cursor, instrument.pk) if closed_ms is None else closed_ms + MINUTE_MS
+    open_ms = (
+        first_opening_ms(cursor, instrument.pk) if closed_ms is None else closed_ms + MINUTE_MS
+    )
     open_trades = empty_trades()
     given_up: tuple[Hole, ...] = ()
     if open_ms is not None and last_id is not None and last_ms is not None:
@@ -53,14 +55,15 @@ def read_resume(cursor: CursorWrapper, instrument: Instrument) -> Resume:
     )
 
 
-def _first_opening(cursor: CursorWrapper, instrument_id: int) -> int | None:
+def first_opening_ms(cursor: CursorWrapper, instrument_id: int) -> int | None:
     """Return the first minute whose first trade is known: before the first candle, all of them."""
     cursor.execute(_FIRST_OPENING, [instrument_id])
     found: int | None = cursor.fetchone()[0]
     return found
 
 
-def _last_trade(cursor: CursorWrapper, instrument_id: int) -> tuple[int | None, int | None]:
+def last_trade(cursor: CursorWrapper, instrument_id: int) -> tuple[int | None, int | None]:
+    """Return the highest stored id and its trade's time in ms; None for both without a trade."""
     cursor.execute(_LAST_TRADE, [instrument_id])
     found: tuple[int, int] | None = cursor.fetchone()
     return found or (None, None)

@@ -27,7 +27,7 @@ from marketdata.models import (
     Trade,
     from_ms,
 )
-from marketdata.storage import range_fingerprint, read_candles, read_trades
+from marketdata.storage import DatabaseSink, range_fingerprint, read_candles, read_trades
 from marketdata.storage.tapes import scan_tape
 from tcpdashboard.common.jobs.orders import cancel_job, pause_job, resume_job
 from tcpdashboard.common.jobs.runner import run_job
@@ -162,6 +162,25 @@ def test_trades_between_two_stretches_that_were_asked_for_are_not_taken_for_lost
     assert lost.delete()[0] > 3
     scan_tape(btc, [(DAY, DAY + 5 * DAY_MS)])
     assert DataGap.objects.live().get().cause == "loss"
+
+
+def test_trades_of_a_collected_instrument_are_loaded_up_to_where_its_collector_stopped(btc):
+    start = DAY + 3 * DAY_MS
+    collected = start + 10 * MINUTE_MS, start + 15 * MINUTE_MS
+    assert run_job(ask(*collected, trades=True).pk, NEVER) == "done"
+    Trade.objects.filter(executed_at__gte=from_ms(collected[1])).delete()
+    Instrument.objects.filter(pk=btc.pk).update(is_enabled=True)
+    tape = read_trades(btc, *collected)
+    job = ask(start, start + 40 * MINUTE_MS, trades=True)
+    assert run_job(job.pk, NEVER) == "done"
+    stored = read_trades(btc, DAY, DAY + 4 * DAY_MS)
+    assert stored["trade_id"][-1] == tape["trade_id"][-1]
+    assert stored["time_ms"][0] < start + MINUTE_MS
+    assert set(np.diff(stored["trade_id"])) == {1}
+    assert not DataGap.objects.exists()
+    resume = DatabaseSink(None, "okx-sim", None).resume("BTC-USDT")
+    assert resume.last_trade_id == tape["trade_id"][-1]
+    assert (resume.last_closed_open_ms, resume.given_up) == (collected[1] - MINUTE_MS, ())
 
 
 @pytest.mark.slow
