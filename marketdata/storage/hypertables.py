@@ -263,8 +263,12 @@ def _midnight(time: datetime) -> datetime:
     return time.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
+# A partitioned table has no size of its own, and a plain one no partitions.
 _SIZE: Final = """
-select sum(pg_total_relation_size(relid)) from pg_partition_tree(%s::regclass) where isleaf
+select pg_total_relation_size(name::regclass) + coalesce((
+    select sum(pg_total_relation_size(relid)) from pg_partition_tree(name::regclass)
+    where relid <> name::regclass
+), 0) from (select %s::text) asked (name)
 """
 _SIZE_OF_HYPERTABLE: Final = "select hypertable_size(%s)"
 _CREATE: Final = """
