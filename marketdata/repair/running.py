@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
+from django.db import InterfaceError, InternalError, OperationalError
 
 from marketdata.collector.errors import ExchangeRefused, ExchangeUnavailable
 from marketdata.collector.ports import History
@@ -93,10 +94,10 @@ class _Repair:
 
     async def _work(self) -> None:
         """Do one attempt and write its verdict. What cannot be written is left to the lease."""
+        gap = await self._database.run(
+            DataGap.objects.select_related("instrument").get, pk=self._claim.gap_id
+        )
         try:
-            gap = await self._database.run(
-                DataGap.objects.select_related("instrument").get, pk=self._claim.gap_id
-            )
             now_ms = await self._history.server_time_ms()
             work = Work(gap, gap.instrument, self._history, self._database, now_ms, self._is_over)
             verdict = await attempt(work)
@@ -106,6 +107,12 @@ class _Repair:
             await self._later(f"the exchange does not answer: {error}", is_counted=False)
         except (ExchangeRefused, MarketDataError) as error:
             await self._decide(gap, Verdict(reason=str(error)))
+        except (OperationalError, InterfaceError, InternalError) as error:
+            await self._later(f"the database does not answer: {error}", is_counted=False)
+        except Exception as error:
+            # One gap that nobody foresaw must not keep its worker from all others.
+            self._log.exception("repair_broke")
+            await self._decide(gap, Verdict(reason=f"{type(error).__name__}: {error}"))
         else:
             await self._decide(gap, verdict)
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -303,3 +303,42 @@ def test_locked_minutes_are_left_alone_and_the_gap_says_so(market, tape, setting
     gap.refresh_from_db()
     assert (gap.state, gap.reason[:23]) == ("unrepairable", "a person has locked the")
     assert not len(read_candles(market, Timeframe.M1, 0, NEVER_MS))
+
+
+async def broken(*_arguments):
+    raise ValueError("a page that nobody foresaw")
+
+
+def test_a_gap_that_nobody_can_repair_keeps_no_worker_from_the_others(
+    market, settings, monkeypatch
+):
+    settings.REPAIR_RETRY_SECONDS, settings.REPAIR_ATTEMPTS = 60, 2
+    monkeypatch.setattr(OKXHistory, "candles_before", broken)
+    day_before = market.listed_at - timedelta(days=1)
+    poisoned = gap_of(market, start=market.listed_at, end=market.listed_at + timedelta(minutes=1))
+    other = gap_of(market, start=day_before, end=day_before + timedelta(minutes=1))
+    assert repair_gaps("okx-sim") == 2
+    poisoned.refresh_from_db()
+    assert (poisoned.state, poisoned.attempts) == ("open", 1)
+    assert poisoned.reason == "ValueError: a page that nobody foresaw"
+    assert claim_next("okx-sim") is None, "it is tried again later"
+    other.refresh_from_db()
+    assert other.state == "unrepairable"
+    DataGap.objects.filter(pk=poisoned.pk).update(next_attempt_at=Now())
+    assert repair_gaps("okx-sim") == 1
+    poisoned.refresh_from_db()
+    assert poisoned.state == "unrepairable"
+
+
+def test_a_database_that_ends_the_session_costs_a_gap_no_attempt(market, settings, monkeypatch):
+    settings.REPAIR_RETRY_SECONDS = 60
+
+    async def ended(*_arguments):
+        raise OperationalError("the connection was closed")
+
+    monkeypatch.setattr(OKXHistory, "candles_before", ended)
+    gap = gap_of(market, start=market.listed_at, end=market.listed_at + timedelta(minutes=1))
+    assert repair_gaps("okx-sim") == 1
+    gap.refresh_from_db()
+    assert (gap.state, gap.attempts) == ("open", 0)
+    assert "database does not answer" in gap.reason
