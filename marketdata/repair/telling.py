@@ -45,7 +45,7 @@ def _raise(instrument: Instrument, number: int) -> None:
     raise_alert(
         ALERT,
         str(instrument),
-        f"{number} gaps of {instrument} cannot be repaired{reason}: try again on their admin page, "
+        f"{number} gaps of {instrument} cannot be repaired{reason}: try again on the Data page, "
         "or import what is missing",
         details={"gaps": number},
     )

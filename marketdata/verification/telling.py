@@ -41,7 +41,7 @@ def tell_conflicts(exchange: str) -> None:
                 ALERT,
                 subject,
                 f"{number} minutes of {subject} differ from the exchange's own candles, also with "
-                "their trades fetched again: both are kept, and the admin page of candle conflicts "
+                "their trades fetched again: both are kept, and the Data page "
                 "lists them",
                 details={"minutes": number},
             )

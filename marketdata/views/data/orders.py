@@ -36,7 +36,7 @@ def start_backfill(request: HttpRequest) -> HttpResponse:
     form = BackfillForm(request.POST)
     job = form.save(cast("User", request.user)) if form.is_valid() else None
     if job is None:
-        return show_page(request, backfill=form, status=422)
+        return show_page(request, backfill=form)
     messages.success(request, f"Loading {job.title}. It goes on when you leave this page.")
     return _back(job.parameters["exchange"], "backfills")
 
@@ -47,7 +47,7 @@ def add_lock(request: HttpRequest) -> HttpResponse:
     _allow(request, RangeLock)
     form = LockForm(request.POST)
     if not form.is_valid():
-        return show_page(request, lock=form, status=422)
+        return show_page(request, lock=form)
     lock = form.save(cast("User", request.user))
     messages.success(request, f"{lock} stays as it is until the lock is removed.")
     return _back(lock.instrument.exchange, "locks")

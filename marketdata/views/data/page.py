@@ -29,7 +29,6 @@ def show_page(
     *,
     backfill: BackfillForm | None = None,
     lock: LockForm | None = None,
-    status: int = 200,
 ) -> HttpResponse:
     """Return the page; with a form that was refused, the form says why."""
     exchange = request.GET.get("exchange") or settings.EXCHANGE
@@ -54,7 +53,7 @@ def show_page(
         **lists.locks_context(exchange, user),
         **lists.backfills_context(exchange, user),
     }
-    return render(request, "marketdata/data/page.html", context, status=status)
+    return render(request, "marketdata/data/page.html", context)
 
 
 @require_safe

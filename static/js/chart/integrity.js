@@ -64,7 +64,7 @@ export class IntegrityBadge {
     this.#element.querySelector(".word").textContent = parts.join(" · ");
     this.#element.title = this.#sentence(found, missing);
     const day = time(found.gaps.at(-1)?.start ?? found.end - 1, true);
-    this.#element.href = `/data/?${new URLSearchParams({ exchange: found.exchange, symbol: found.symbol, day })}`;
+    this.#element.href = `/data/?${new URLSearchParams({ exchange: found.exchange, instrument: found.symbol, day })}`;
   }
 
   #sentence(found, missing) {

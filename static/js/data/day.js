@@ -51,16 +51,16 @@ export class DayPanel {
 /** The day that the address names; null without one. */
 export function dayOfAddress() {
   const query = new URLSearchParams(window.location.search);
-  const [symbol, day] = [query.get("symbol"), query.get("day")];
+  const [symbol, day] = [query.get("instrument"), query.get("day")];
   return symbol !== null && /^\d{4}-\d\d-\d\d$/.test(day ?? "") ? { symbol, day } : null;
 }
 
 function remember({ symbol, day }) {
   const address = new URL(window.location.href);
-  address.searchParams.delete("symbol");
+  address.searchParams.delete("instrument");
   address.searchParams.delete("day");
   if (day !== undefined) {
-    address.searchParams.set("symbol", symbol);
+    address.searchParams.set("instrument", symbol);
     address.searchParams.set("day", day);
   }
   window.history.replaceState(null, "", address);

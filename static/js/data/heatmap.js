@@ -7,7 +7,7 @@ const DAY_MS = 86400000;
 const ROW_PX = 22;
 const GAP_PX = 4;
 const HEAD_PX = 18;
-const MOST_PX = 22;
+const MOST_PX = 36;
 const WORDS = new Map(); // letter of a kind -> its word in the legend
 
 export class HeatMap {

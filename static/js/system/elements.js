@@ -39,6 +39,6 @@ export function nothing(text) {
 }
 
 function cellOf(cell, [title, isNumber, className = ""], place) {
-  if (place === 0) return make("th", { scope: "row" }, cell);
+  if (place === 0) return make("th", { scope: "row", class: className }, cell);
   return make("td", { class: `${isNumber ? "num" : ""} ${className}`.trim(), "data-label": title }, cell);
 }

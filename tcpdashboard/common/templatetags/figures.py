@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Final
 
 from django import template
@@ -52,7 +53,7 @@ def words(name: str) -> str:
 @register.filter
 def plain(value: float | None) -> str:
     """Return a number with all its digits, as it is stored; a dash for None."""
-    return NOTHING if value is None else f"{value:,.12f}".rstrip("0").rstrip(".")
+    return NOTHING if value is None else f"{Decimal(repr(value)).normalize():,f}"
 
 
 @register.filter
