@@ -87,7 +87,12 @@ def repair_gap(gap: DataGap) -> None:
         waiting = DataGap.objects.filter(
             pk=gap.pk, state__in=(GapState.OPEN, GapState.UNREPAIRABLE)
         )
-        values = {"state": GapState.OPEN, "attempts": 0, "next_attempt_at": Now()}
+        values = {
+            "state": GapState.OPEN,
+            "attempts": 0,
+            "first_tried_at": None,
+            "next_attempt_at": Now(),
+        }
         if not waiting.update(**values):
             raise Refused(f"{gap} is {DataGap.objects.get(pk=gap.pk).state}: nothing is to do")
         transaction.on_commit(lambda: hint(tasks.repair_gaps))

@@ -104,6 +104,13 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="datagap",
+            name="first_tried_at",
+            field=models.DateTimeField(
+                help_text="When the exchange was first asked for it in vain.", null=True
+            ),
+        ),
+        migrations.AddField(
+            model_name="datagap",
             name="filled_with",
             field=models.CharField(
                 blank=True,

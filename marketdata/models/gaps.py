@@ -110,6 +110,9 @@ class DataGap(models.Model):
         null=True, help_text="When the collector went on without it, its minutes incomplete."
     )
     attempts = models.PositiveIntegerField(default=0, db_default=0)
+    first_tried_at = models.DateTimeField(
+        null=True, help_text="When the exchange was first asked for it in vain."
+    )
     next_attempt_at = models.DateTimeField(db_default=Now())
     lease_owner = models.CharField(max_length=64, blank=True, default="", db_default="")
     lease_expires_at = models.DateTimeField(null=True)

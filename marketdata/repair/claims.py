@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Value
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from marketdata.models import DataGap, DataGapQuerySet, GapState
 
@@ -94,9 +94,11 @@ def postpone(claim: Claim, reason: str, *, is_counted: bool) -> bool:
         return False
     longest_s = min(LONGEST_RETRY_S, settings.REPAIR_RETRY_SECONDS * 2**gap.attempts)
     wait = timedelta(seconds=longest_s * random.uniform(0.5, 1.0))  # noqa: S311
+    tried = {"first_tried_at": Coalesce("first_tried_at", Now())} if is_counted else {}
     return finish(
         claim,
         GapState.OPEN,
+        **tried,
         reason=reason,
         attempts=F("attempts") + int(is_counted),
         next_attempt_at=_after(wait),

@@ -127,7 +127,9 @@ class _Repair:
             )
             self._log.info("gap_repaired", name=str(gap), with_=verdict.filled_with)
         elif verdict.is_final or (
-            verdict.is_answered and gap.attempts + 1 >= settings.REPAIR_ATTEMPTS
+            verdict.is_answered
+            and not verdict.is_bridged
+            and gap.attempts + 1 >= settings.REPAIR_ATTEMPTS
         ):
             await self._database.run(
                 finish,

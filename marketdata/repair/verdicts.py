@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Final
 
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
 from marketdata.domain.gaps import Stretch
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
@@ -22,6 +23,15 @@ from marketdata.storage.writing import rebuild_windows
 UNCOUNTED_MS: Final = 6 * 60 * MINUTE_MS
 """A gap of which the first id is not known is filled by trades up to this length."""
 
+EXHAUSTED_AFTER: Final = timedelta(hours=1)
+"""Caches may say for minutes that there are no trades: they are asked again for so long."""
+
+
+_TOO_OLD: Final = "older than the exchange keeps trades"
+_BRIDGED: Final = (
+    "its trades are asked for again: until they come its minutes are the exchange's candles"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -29,13 +39,14 @@ class Verdict:
 
     `filled_with` says what filled it, empty while something is missing; `reason` is for a person.
     `is_final` means that no later attempt can do better; `is_answered` that the exchange was
-    asked and had nothing more.
+    asked and had nothing more; `is_bridged` that candles stand in for trades that may still come.
     """
 
     filled_with: str = ""
     reason: str = ""
     is_final: bool = False
     is_answered: bool = True
+    is_bridged: bool = False
 
 
 async def attempt(work: Work) -> Verdict:
@@ -58,34 +69,48 @@ async def attempt(work: Work) -> Verdict:
 
 
 async def _trades(work: Work) -> Verdict:
-    """Fetch the trades; where they are not to be had, the candles of their minutes."""
-    note = "older than the exchange keeps trades"
-    if to_ms(work.gap.start) >= work.now_ms - settings.TRADES_KEPT_DAYS * DAY_MS:
-        note = "the exchange has not all of the trades"
-        await _fetch(work)
-    first_id, last_id = work.gap.ids
+    """Fetch the trades; where they are not to be had, the candles of their minutes.
+
+    For as long as the exchange should have the trades, candles only stand in for them.
+    """
+    gap, kept_since_ms = work.gap, work.now_ms - settings.TRADES_KEPT_DAYS * DAY_MS
+    is_asked = to_ms(gap.end) >= kept_since_ms and await _fetch(work)
+    first_id, last_id = gap.ids
+    missing = await work.database.run(_missing, gap)
     if first_id:
-        missing = await work.database.run(_missing, work.gap)
         await _settle(work, last_id - first_id + 1)
         if not missing:
             return Verdict(DataGap.Filling.TRADES)
-    return await _candles(work, note)
+    is_kept = to_ms(gap.start) >= kept_since_ms
+    note = "the exchange has not all of the trades" if is_kept else _TOO_OLD
+    verdict = await _candles(work, note)
+    if not is_asked or not verdict.filled_with:
+        return verdict
+    if not _is_exhausted(gap):
+        return Verdict(reason=_BRIDGED, is_bridged=True)
+    if is_kept and missing == [(first_id, last_id + 1)]:
+        await work.database.run(note_nothing_found, work.instrument)
+    return verdict
 
 
-async def _fetch(work: Work) -> None:
+async def _fetch(work: Work) -> bool:
+    """Fetch what trades the exchange has; False where they cannot be asked for."""
     gap = work.gap
-    is_short = to_ms(gap.end) - to_ms(gap.start) <= UNCOUNTED_MS
-    if not gap.ids[0] and is_short:
+    if not gap.ids[0]:
+        if to_ms(gap.end) - to_ms(gap.start) > UNCOUNTED_MS:
+            return False
         gap.first_trade_id = await fetch_first_id(work) or 0
         await work.database.run(gap.save, update_fields=["first_trade_id"])
-    if gap.ids[0]:
-        found = await fetch_trades(work)
-        if found:
-            await work.database.run(note_found, work.instrument)
-        elif not gap.attempts:
-            missing = await work.database.run(_missing, gap)
-            if missing:
-                await work.database.run(note_nothing_found, work.instrument)
+    if gap.ids[0] and await fetch_trades(work):
+        await work.database.run(note_found, work.instrument)
+    return True
+
+
+def _is_exhausted(gap: DataGap) -> bool:
+    """Whether this attempt is the last one: many were made, and not all in one bad moment."""
+    if gap.first_tried_at is None or gap.attempts + 1 < settings.REPAIR_ATTEMPTS:
+        return False
+    return timezone.now() - gap.first_tried_at > EXHAUSTED_AFTER
 
 
 async def _candles(work: Work, note: str) -> Verdict:

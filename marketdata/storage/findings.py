@@ -134,7 +134,8 @@ def _open_ids(instrument: Instrument, hole: IdHole, first_id: int, last_id: int)
         kind=DataGap.Kind.TRADES, first_trade_id=first_id, last_trade_id=last_id
     )
     # The same ids were missing before, and were found: their row begins a new life.
-    if again.move(GapState.OPEN, attempts=0, next_attempt_at=Now(), filled_with="", **values):
+    anew = {"attempts": 0, "first_tried_at": None, "next_attempt_at": Now(), "filled_with": ""}
+    if again.move(GapState.OPEN, **anew, **values):
         return again.get()
     return DataGap.objects.create(
         instrument=instrument,

@@ -16,8 +16,8 @@ from django.db.models.functions import Now
 from marketdata.collector.errors import ExchangeUnavailable
 from marketdata.collector.okx.constants import Endpoints
 from marketdata.collector.okx.rest import OKXHistory
-from marketdata.domain.records import Source
-from marketdata.domain.timeframe import MINUTE_MS, Timeframe
+from marketdata.domain.records import Source, empty_trades
+from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.loading.listing import sync_instruments
 from marketdata.models import (
     Candle,
@@ -342,3 +342,75 @@ def test_a_database_that_ends_the_session_costs_a_gap_no_attempt(market, setting
     gap.refresh_from_db()
     assert (gap.state, gap.attempts) == ("open", 0)
     assert "database does not answer" in gap.reason
+
+
+async def nothing(*_arguments):
+    """Answer as a cache that is behind does: there are no such trades."""
+    return empty_trades()
+
+
+def test_a_bad_moment_of_the_exchange_s_caches_leaves_the_gap_open_behind_its_candles(
+    market, tape, settings, monkeypatch
+):
+    store(market, np.delete(tape, np.r_[700:1_150]))
+    scan_instrument(market)
+    bounds = int(tape["time_ms"][700]), int(tape["time_ms"][1_149])
+    served = OKXHistory.trades_before
+    monkeypatch.setattr(OKXHistory, "trades_before", nothing)
+    settings.REPAIR_RETRY_SECONDS = 60
+    assert repair_gaps("okx-sim") >= 1
+    gap = DataGap.objects.get(kind="trades")
+    assert (gap.state, gap.attempts, gap.filled_with) == ("open", 1, "")
+    assert "asked for again" in gap.reason
+    bridged = read_candles(market, Timeframe.M1, *bounds)
+    assert set(bridged["minutes"]) == {1}
+    assert set(bridged["source"]) == {int(Source.EXCHANGE)}
+    market.refresh_from_db()
+    assert market.id_holes_unfound == 0
+
+    monkeypatch.setattr(OKXHistory, "trades_before", served)
+    DataGap.objects.update(next_attempt_at=Now())
+    assert repair_gaps("okx-sim") >= 1
+    gap.refresh_from_db()
+    assert (gap.state, gap.filled_with) == ("repaired", "trades")
+    assert set(read_candles(market, Timeframe.M1, *bounds)["source"]) == {int(Source.TRADES)}
+
+
+def test_candles_are_accepted_for_trades_that_do_not_come_in_an_hour_of_attempts(
+    market, tape, settings, monkeypatch
+):
+    settings.REPAIR_ATTEMPTS, settings.REPAIR_RETRY_SECONDS = 3, 60
+    store(market, np.delete(tape, np.r_[700:1_150]))
+    scan_instrument(market)
+    monkeypatch.setattr(OKXHistory, "trades_before", nothing)
+    of_trades = DataGap.objects.filter(kind="trades")
+    for attempts in range(1, 6):
+        of_trades.update(next_attempt_at=Now())
+        repair_gaps("okx-sim")
+        gap = of_trades.get()
+        assert (gap.state, gap.attempts) == ("open", attempts)
+    of_trades.update(next_attempt_at=Now(), first_tried_at=Now() - timedelta(minutes=61))
+    repair_gaps("okx-sim")
+    gap.refresh_from_db()
+    assert (gap.state, gap.filled_with) == ("repaired", "candles")
+    market.refresh_from_db()
+    assert market.id_holes_unfound == 1
+    assert not scan_instrument(market).opened
+
+
+def test_of_a_gap_that_begins_before_trades_are_kept_the_later_part_is_fetched(
+    market, tape, exchange, settings
+):
+    store(market, np.delete(tape, np.r_[700:1_150]))
+    scan_instrument(market)
+
+    async def now_ms():
+        async with OKXHistory(Endpoints(exchange.rest, "", "")) as history:
+            return await history.server_time_ms()
+
+    middle_ms = int(tape["time_ms"][900])
+    settings.TRADES_KEPT_DAYS = (asyncio.run(now_ms()) - middle_ms) / DAY_MS
+    assert repair_gaps("okx-sim") >= 1
+    gap = DataGap.objects.get(kind="trades")
+    assert (gap.state, gap.filled_with) == ("repaired", "trades")
+    assert len(read_trades(market, 0, NEVER_MS)) == len(tape)
