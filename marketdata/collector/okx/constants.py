@@ -58,5 +58,16 @@ RATES: Final = {
     "/api/v5/market/history-trades": 20,
 }
 
-# Busy, too many requests, cache or gateway in trouble: the same request may work a moment later.
-RETRY_CODES: Final = frozenset({"50001", "50004", "50011", "50013", "50026", "500"})
+# What 500xx codes say of a request that will never work as it is: body, JSON, parameters.
+_WRONG_REQUEST: Final = frozenset(
+    {"50000", "50002", "50006", "50014", "50015", "50016", "50024", "50039"}
+)
+
+
+def may_work_later(code: str) -> bool:
+    """Whether a REST code says that the same request may be answered a moment later.
+
+    Busy, too many requests, offline, cache or gateway in trouble: the service's own codes are 500
+    and 500xx, named or not. Those from 501xx on are about the request.
+    """
+    return code.startswith("500") and len(code) in (3, 5) and code not in _WRONG_REQUEST

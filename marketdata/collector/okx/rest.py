@@ -24,9 +24,9 @@ from marketdata.collector.okx.constants import (
     PRODUCTION,
     RATE_WINDOW_S,
     RATES,
-    RETRY_CODES,
     TRADES_PAGE,
     Endpoints,
+    may_work_later,
 )
 from marketdata.collector.okx.rest_parsing import (
     parse_candles,
@@ -197,7 +197,7 @@ class OKXHistory:
         envelope = parse_envelope(answer.content)
         if envelope is None or answer.status_code >= 500 or answer.status_code == 429:
             raise _Busy(f"HTTP {answer.status_code}", _retry_after_s(answer))
-        if envelope.code in RETRY_CODES:
+        if may_work_later(envelope.code):
             raise _Busy(f"code {envelope.code} {envelope.message}", _retry_after_s(answer))
         if envelope.code != "0":
             raise ExchangeRefused(f"{endpoint}: code {envelope.code} {envelope.message}")
