@@ -1,7 +1,12 @@
-"""REST answers of OKX as records. Raises ExchangeUnavailable on data it cannot read."""
+"""REST answers of OKX as records.
+
+A row that cannot be read is left out, counted and logged; an answer of none but such rows raises
+ExchangeUnavailable.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -9,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
+import structlog
 
 from marketdata.collector.errors import ExchangeUnavailable
 from marketdata.collector.okx.parsing import UNDECODABLE, CandleRow, Trade, is_spot
@@ -24,6 +30,7 @@ from marketdata.domain.records import (
 )
 from marketdata.domain.timeframe import MINUTE_MS
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -65,9 +72,15 @@ class _Instrument(msgspec.Struct):
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_times = msgspec.json.Decoder(list[_Time], strict=False).decode
-_decode_trades = msgspec.json.Decoder(list[Trade], strict=False).decode
-_decode_candles = msgspec.json.Decoder(list[CandleRow], strict=False).decode
-_decode_instruments = msgspec.json.Decoder(list[_Instrument]).decode
+_decode_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_trades = msgspec.json.Decoder(list[Trade], strict=False), msgspec.json.Decoder(Trade, strict=False)
+_candles = (
+    msgspec.json.Decoder(list[CandleRow], strict=False),
+    msgspec.json.Decoder(CandleRow, strict=False),
+)
+_instruments = msgspec.json.Decoder(list[_Instrument]), msgspec.json.Decoder(_Instrument)
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 def parse_envelope(body: bytes) -> Envelope | None:
@@ -90,7 +103,7 @@ def parse_server_time(data: msgspec.Raw) -> int:
 
 def parse_trades(data: msgspec.Raw) -> Trades:
     """Return single matches in ascending order of id, each once."""
-    trades = trade_array([trade.row for trade in _read(_decode_trades, data)])
+    trades = trade_array(_rows(_trades, data, lambda trade: trade.row))
     _, first = np.unique(trades["trade_id"], return_index=True)
     return trades[first]
 
@@ -98,11 +111,8 @@ def parse_trades(data: msgspec.Raw) -> Trades:
 def parse_candles(symbol: str, data: msgspec.Raw) -> Candles:
     """Return the closed candles in ascending order, each once; the running one is left out."""
     spot = is_spot(symbol)
-    rows = {
-        row[0]: row
-        for row in _read(lambda raw: [_candle(row, spot) for row in _closed(raw)], data)
-        if row[0] % MINUTE_MS == 0
-    }
+    read = _rows(_candles, data, lambda row: _candle(row, spot) if row.confirm == "1" else None)
+    rows = {row[0]: row for row in read if row is not None and row[0] % MINUTE_MS == 0}
     if not rows:
         return empty_candles()
     return np.array([rows[open_time] for open_time in sorted(rows)], dtype=CANDLE_DTYPE)
@@ -114,9 +124,29 @@ def parse_instruments(data: msgspec.Raw) -> list[InstrumentInfo]:
     Left out: rows without sizes (not open yet) and inverse swaps, whose contracts are worth a
     fixed amount of quote currency.
     """
-    rows = _read(_decode_instruments, data)
-    instruments = (_instrument(row) for row in rows if row.ctType != "inverse")
+    instruments = _rows(_instruments, data, _instrument)
     return [instrument for instrument in instruments if instrument is not None]
+
+
+def _rows(
+    decoders: tuple[msgspec.json.Decoder[list[R]], msgspec.json.Decoder[R]],
+    data: msgspec.Raw,
+    make: Callable[[R], T],
+) -> list[T]:
+    """Return the rows that can be read: a bad one would have its page asked for again for ever."""
+    whole, single = decoders
+    try:
+        return [make(row) for row in whole.decode(data)]
+    except UNDECODABLE as error:
+        rows, reason = [], str(error)
+    raw = _read(_decode_rows, data)
+    for one in raw:
+        with contextlib.suppress(*UNDECODABLE):
+            rows.append(make(single.decode(one)))
+    if not rows:
+        raise ExchangeUnavailable(f"an answer that cannot be read: {reason}")
+    log.warning("rows left out that cannot be read", number=len(raw) - len(rows), reason=reason)
+    return rows
 
 
 def _read(decode: Callable[[msgspec.Raw], T], data: msgspec.Raw) -> T:
@@ -124,10 +154,6 @@ def _read(decode: Callable[[msgspec.Raw], T], data: msgspec.Raw) -> T:
         return decode(data)
     except UNDECODABLE as error:
         raise ExchangeUnavailable(f"an answer that cannot be read: {error}") from error
-
-
-def _closed(raw: msgspec.Raw) -> list[CandleRow]:
-    return [row for row in _decode_candles(raw) if row.confirm == "1"]
 
 
 def _candle(row: CandleRow, spot: bool) -> tuple[Any, ...]:
@@ -141,6 +167,8 @@ def _candle(row: CandleRow, spot: bool) -> tuple[Any, ...]:
 
 
 def _instrument(row: _Instrument) -> InstrumentInfo | None:
+    if row.ctType == "inverse":
+        return None
     kind = "spot" if row.instType == "SPOT" else "swap"
     # Swaps leave baseCcy and quoteCcy empty; their name starts with both.
     base, _, rest = row.instId.partition("-")

@@ -170,6 +170,8 @@ async def test_old_minutes_take_one_request():
         (200, {"code": "50011", "msg": "Too Many Requests", "data": []}),
         (200, {"code": 50011, "msg": "Too Many Requests", "data": []}),
         (503, {"code": "50001", "msg": "Service unavailable", "data": []}),
+        (200, {"code": "50005", "msg": "API is offline or unavailable", "data": []}),
+        (200, {"code": "50061", "msg": "Requests too frequent", "data": []}),
         (429, {"code": "50013", "msg": "Busy", "data": []}),
         (500, {"code": "50026", "msg": "System error", "data": []}),
         (500, {"code": 500, "data": {}, "error_code": "500", "error_message": "Internal"}),
@@ -201,10 +203,11 @@ async def test_a_server_that_is_not_there_is_unavailable():
             await rest.server_time_ms()
 
 
-async def test_a_wrong_request_is_not_repeated():
-    refusal = (200, {"code": "51001", "msg": "Instrument ID does not exist", "data": []})
+@pytest.mark.parametrize("code", ["51001", "50014", "50119"])
+async def test_a_wrong_request_is_not_repeated(code):
+    refusal = (200, {"code": code, "msg": "Instrument ID does not exist", "data": []})
     async with answering(refusal) as (server, rest):
-        with pytest.raises(ExchangeRefused, match="51001 Instrument ID does not exist"):
+        with pytest.raises(ExchangeRefused, match=f"{code} Instrument ID does not exist"):
             await rest.trades_before("NO-SUCH", 5)
         assert len(server.requests) == 1
 
@@ -223,6 +226,19 @@ async def test_data_that_cannot_be_read_is_unavailable():
     async with answering(good(trade(4, px="NaN"))) as (_, rest):
         with pytest.raises(ExchangeUnavailable, match="cannot be read"):
             await rest.trades_before("BTC-USDT", 5)
+
+
+async def test_a_row_that_cannot_be_read_costs_no_other_row_of_its_page(caplog):
+    async with answering(good(trade(3), trade(4, px="NaN"), trade(5), 7)) as (_, rest):
+        assert (await rest.trades_before("BTC-USDT", 6))["trade_id"].tolist() == [3, 5]
+    assert [record.msg["number"] for record in caplog.records if "rows" in record.msg["event"]] == [
+        2
+    ]
+    bad = ["x", *candle(11)[1:]]
+    worse = candle(13, volumes=("2", "20", "x"))
+    async with answering(good(worse, candle(12), bad, candle(10))) as (_, rest):
+        candles = await rest.candles_before("BTC-USDT", None)
+    assert candles["open_time_ms"].tolist() == [600_000, 720_000]
 
 
 async def test_unknown_kinds_of_instruments_name_the_choices():
