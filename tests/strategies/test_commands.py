@@ -1,6 +1,7 @@
 """The management commands of strategies."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -15,12 +16,16 @@ from strategies.loading import SHIPPED
 from strategies.models import StrategyConfig
 from tests.marketdata.api.conftest import make_instrument
 
+# Not within a transaction: the database ends sessions that idle in one.
+outside = pytest.mark.django_db(transaction=True)
+
 
 def called(capsys, *arguments):
     call_command(*arguments)
     return capsys.readouterr().out
 
 
+@outside
 def test_a_strategy_is_checked_on_made_up_candles(capsys, db):
     out = called(capsys, "check_strategy", "ema_crossover", "--param", "fast=5", "--param=slow=20")
     lines = out.splitlines()
@@ -32,6 +37,7 @@ def test_a_strategy_is_checked_on_made_up_candles(capsys, db):
     assert lines[3].endswith("candles, made up")
 
 
+@outside
 def test_a_strategy_is_checked_on_stored_candles(capsys, db):
     instrument = make_instrument("BTC-USDT")
     write_candles(instrument, made_up(4_500, Timeframe.M1).rows, reason="import")
@@ -41,6 +47,7 @@ def test_a_strategy_is_checked_on_stored_candles(capsys, db):
     assert "of okx-sim:BTC-USDT" in out
 
 
+@outside
 def test_a_strategy_that_fails_ends_the_command_with_a_one(capsys, db, own_folder):
     file = own_folder / "mine.py"
     file.write_text(file.read_text().replace("candles.close > mean", "candles.close[::-1] > mean"))
@@ -86,6 +93,8 @@ def test_the_schema_of_parameter_sets_is_printed(capsys, db):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(60)
+@outside
 def test_a_new_strategy_passes_its_own_test_and_every_proof(capsys, tmp_path, settings, db):
     settings.STRATEGIES_DIR = str(tmp_path / "own")
     out = called(capsys, "new_strategy", "my_breakout")
@@ -100,7 +109,9 @@ def test_a_new_strategy_passes_its_own_test_and_every_proof(capsys, tmp_path, se
         cwd=tmp_path / "own",
         capture_output=True,
         text=True,
-        timeout=25,
+        timeout=50,
+        # Our plugins take longer to load than its tests to run.
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
     )
     assert done.returncode == 0, done.stdout
     assert "4 passed" in done.stdout

@@ -10,6 +10,9 @@ from django.core.management import call_command
 from strategies.domain.registry import STRATEGIES
 from strategies.models import StrategyConfig
 
+# Not within a transaction: the database ends sessions that idle in one.
+outside = pytest.mark.django_db(transaction=True)
+
 GUIDE = (django_settings.BASE_DIR / "docs" / "guides" / "strategies.md").read_text()
 
 
@@ -18,6 +21,7 @@ def blocks(language):
 
 
 @pytest.mark.slow
+@outside
 def test_the_commands_of_the_guide_lead_to_a_proven_strategy_with_a_parameter_set(
     tmp_path, settings, ada, capsys
 ):
