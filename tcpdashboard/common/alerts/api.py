@@ -89,6 +89,7 @@ class AlertViewSet(
         return Response(self.get_serializer(alert).data)
 
     @extend_schema(
+        operation_id="alerts_acknowledge_all",
         request=None,
         parameters=[OpenApiParameter("kind", str, description="Those of one kind only.")],
         responses=inline_serializer(

@@ -20,6 +20,10 @@ def schema(reader):
 def test_the_schema_is_valid_and_lists_every_endpoint(schema):
     validate(schema)
     assert set(schema["paths"]) == {
+        "/api/v1/alerts/",
+        "/api/v1/alerts/acknowledge/",
+        "/api/v1/alerts/{id}/",
+        "/api/v1/alerts/{id}/acknowledge/",
         "/api/v1/backfills/",
         "/api/v1/backfills/{id}/",
         "/api/v1/backtests/",
