@@ -14,7 +14,7 @@ import structlog
 from marketdata.collector.backoff import Backoff
 from marketdata.collector.catchup import CatchUp
 from marketdata.collector.complaints import Complaints
-from marketdata.collector.errors import ExchangeUnavailable
+from marketdata.collector.errors import CollectorError
 from marketdata.collector.feed import Channels, Feed
 from marketdata.collector.feeds import Feeds
 from marketdata.collector.lane import Lane
@@ -43,6 +43,9 @@ class BaseCollector(ABC):
 
     trade_channel: ClassVar[str]
     """The one that brings the trades: an instrument is live while it is subscribed."""
+
+    trade_stand_in: ClassVar[str] = ""
+    """One that brings them too, of those instruments for which the first is refused."""
 
     watched: ClassVar[Mapping[str, str]] = {}
     """The channels whose silence means something: trades, candles, tickers to their names."""
@@ -73,7 +76,7 @@ class BaseCollector(ABC):
         self.recorder = recorder or NoRecorder()
         self._history = history
         self._catchup = CatchUp(history, sink, self.pipeline, self.settings, self.complaints)
-        self._vigil = Vigil(self.settings, self.watched)
+        self._vigil = Vigil(self.settings, self.watched, self.trade_stand_in)
         self._feeds = Feeds(
             self.open_socket,
             self._channels_live,
@@ -201,13 +204,12 @@ class BaseCollector(ABC):
         The clock of the events would be that of before the outage. A quiet instrument may not
         trade for hours: its last trade is fetched, or nobody could tell whether one was missed.
         """
-        symbols = self._traded(channels)
-        if not symbols:
+        if not self._traded(channels):
             return
-        self.pipeline.connected(symbols, await self._server_time_ms())
+        self.pipeline.connected(self._traded(channels), await self._server_time_ms())
         first_s = self.settings.first_trade_s
         backoff = Backoff(first_s, max(first_s, self.settings.backoff_cap_s))
-        while unproven := self._unproven(symbols):
+        while unproven := self._unproven(self._traded(channels)):
             await asyncio.sleep(backoff.next_delay_s())
             for lane in unproven:
                 if not lane.stream.is_proven:
@@ -215,21 +217,16 @@ class BaseCollector(ABC):
 
     def _unproven(self, symbols: Iterable[str]) -> list[Lane]:
         """Return the lanes of which nobody knows yet whether a trade was missed."""
-        refused, lanes = self._feeds.refused(), self.pipeline.lanes
-        return [
-            lanes[symbol]
-            for symbol in symbols
-            if symbol in lanes
-            and not lanes[symbol].stream.is_proven
-            and (self.trade_channel, symbol) not in refused
-        ]
+        lanes = self.pipeline.lanes
+        present = (lanes[symbol] for symbol in symbols if symbol in lanes)
+        return [lane for lane in present if not lane.stream.is_proven]
 
     async def _server_time_ms(self) -> int:
         backoff = Backoff(self.settings.backoff_base_s, self.settings.backoff_cap_s)
         while True:
             try:
                 return await self._history.server_time_ms()
-            except ExchangeUnavailable as error:
+            except CollectorError as error:
                 log.warning("exchange unavailable", exchange=self.exchange, error=str(error))
             await asyncio.sleep(backoff.next_delay_s())
 
@@ -265,7 +262,10 @@ class BaseCollector(ABC):
                 feed.renew(channels, f"{len(channels)} silent channels: {named}")
 
     def _traded(self, channels: Channels) -> set[str]:
-        return {symbol for name, symbol in channels if name == self.trade_channel}
+        """Return the instruments whose trades `channels` bring, by either channel."""
+        names = (self.trade_channel, self.trade_stand_in)
+        given = channels - self._feeds.refused().keys()
+        return {symbol for name, symbol in given if name in names}
 
     async def _drain(self, writing: asyncio.Task[None]) -> None:
         """Store what was received, as far as the store answers in time."""

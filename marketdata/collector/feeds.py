@@ -37,6 +37,8 @@ class Feeds:
         # Which socket of its kind has an instrument, and what runs each feed.
         self._shards: dict[str, dict[str, int]] = {}
         self._holding: dict[str, asyncio.Task[None]] = {}
+        # Channels of single instruments, beside those that all have: the kind of socket by channel.
+        self._extra: dict[Channel, str] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
     def start(
@@ -50,8 +52,23 @@ class Feeds:
         for path in {**self._paths, **self._common}:
             self._subscribe(path, symbols)
 
+    def add(self, path: str, channel: Channel) -> None:
+        """Subscribe one more channel of an instrument, on the socket of a kind that has it."""
+        feed = self.of(path, channel[1])
+        if feed is not None and channel not in self._extra:
+            self._extra[channel] = path
+            feed.add({channel})
+
+    def remove(self, channel: Channel) -> None:
+        """End the subscription of a channel that was added."""
+        path = self._extra.pop(channel, None)
+        if path is not None and (feed := self.of(path, channel[1])):
+            feed.remove({channel})
+
     async def leave(self, symbols: set[str]) -> None:
         """End the subscriptions of `symbols`, and the sockets that have none left."""
+        for channel in [channel for channel in self._extra if channel[1] in symbols]:
+            self.remove(channel)
         for path, names in self._paths.items():
             for symbol in symbols:
                 if feed := self.of(path, symbol):
@@ -70,12 +87,9 @@ class Feeds:
 
     def by_channel(self, symbol: str) -> dict[str, Feed]:
         """Return the feed of each of an instrument's channels."""
-        return {
-            name: feed
-            for path, names in self._paths.items()
-            if (feed := self.of(path, symbol)) is not None
-            for name in names
-        }
+        named = [(path, name) for path, names in self._paths.items() for name in names]
+        named += [(path, name) for (name, of), path in list(self._extra.items()) if of == symbol]
+        return {name: feed for path, name in named if (feed := self.of(path, symbol)) is not None}
 
     def are_live(self) -> bool:
         """Whether all that bring instruments are live; without the others collection goes on."""

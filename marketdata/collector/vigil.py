@@ -14,25 +14,32 @@ from marketdata.collector.watchdog import InstrumentWatch
 
 
 class Vigil:
-    """`watched` maps trades, candles and tickers to the exchange's names of these channels."""
+    """`watched` maps trades, candles and tickers to the exchange's names of these channels.
 
-    def __init__(self, settings: CollectorSettings, watched: Mapping[str, str]) -> None:
-        self._settings, self._watched = settings, watched
+    `stand_in` brings the trades where the channel that should is refused.
+    """
+
+    def __init__(
+        self, settings: CollectorSettings, watched: Mapping[str, str], stand_in: str = ""
+    ) -> None:
+        self._settings = settings
         self._kinds = {channel: kind for kind, channel in watched.items()}
+        if stand_in:
+            self._kinds[stand_in] = "trades"
         self._watches: dict[str, InstrumentWatch] = {}
 
     def look(
         self, lane: Lane, feeds: Mapping[str, Feed], now_s: float
     ) -> Iterator[tuple[Channel, int]]:
         """Yield the channels of an instrument that died, with how often since they last spoke."""
-        subscribed = [
-            kind
-            for kind, channel in self._watched.items()
+        subscribed = {
+            kind: (channel, lane.symbol)
+            for channel, kind in self._kinds.items()
             if channel in feeds and feeds[channel].is_subscribed((channel, lane.symbol))
-        ]
+        }
         watch = self._watch(lane.symbol)
         for kind in watch.dead(lane.activity, now_s, subscribed):
-            yield (self._watched[kind], lane.symbol), watch.channels[kind].verdicts
+            yield subscribed[kind], watch.channels[kind].verdicts
 
     def shown(
         self,

@@ -18,6 +18,7 @@ from marketdata.collector.okx.constants import (
     SERVICE_UPGRADE,
     STATUS,
     TICKERS,
+    TRADES,
     TRADES_ALL,
     Endpoints,
 )
@@ -55,12 +56,15 @@ Push = TradesPush | CandlesPush | TickersPush | OtherPush
 class OKXCollector(BaseCollector):
     """Tickers from the public socket; every trade and 1m candle pushes from the business socket.
 
+    An instrument of which trades-all is refused has trades from the public socket, where matches of
+    one price are merged, until trades-all is taken.
     `raw_every_s` are the messages that go to `recorder` as they came. With a `credential` a third
     socket brings the account's balances.
     `history` defaults to REST at `endpoints` within `limiter`, by default that of this process.
     """
 
     trade_channel = TRADES_ALL
+    trade_stand_in = TRADES
     watched = {"trades": TRADES_ALL, "candles": CANDLE_1M, "tickers": TICKERS}
 
     def __init__(
@@ -158,8 +162,12 @@ class OKXCollector(BaseCollector):
                 socket.deliver((said.channel, said.symbol), passing)
             case Ack(event, channel, symbol) if event == SUBSCRIBE:
                 socket.acknowledged((channel, symbol))
+                if channel == TRADES_ALL:
+                    self._feeds.remove((TRADES, symbol))
             case Refusal():
-                socket.refuse((said.channel, said.symbol), said.code)
+                is_ours = socket.refuse((said.channel, said.symbol), said.code)
+                if is_ours and said.channel == TRADES_ALL:
+                    self._feeds.add(PUBLIC, (TRADES, said.symbol))
                 told = "" if isinstance(socket, PrivateSocket) else said.message
                 self.complaints.add("refused by the exchange", told, code=said.code)
             case Notice(code) if code == SERVICE_UPGRADE:

@@ -8,8 +8,11 @@ import pytest
 import pytest_asyncio
 
 from marketdata.collector.errors import LostLease
+from marketdata.simulator.faults import Fault, FaultKind
 from tests.marketdata.collector.collection import assert_equals_the_exchange, collecting
 from tests.simulated_exchange import START_MS, running_exchange
+
+REFUSED = Fault(kind=FaultKind("refuse"), channel="trades-all", inst_id="ETH-USDT")
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
@@ -156,6 +159,38 @@ async def test_an_old_trade_or_data_before_the_ack_of_a_subscription_changes_not
         await assert_equals_the_exchange(collection)
 
 
+async def test_where_single_trades_are_refused_merged_ones_bring_the_same_candles(exchange):
+    names = ("BTC-USDT", "ETH-USDT")
+    exchange.faults.add([REFUSED])
+    async with collecting(exchange, *names, refused_retry_s=60) as collection:
+        await collection.closes(3, "ETH-USDT")
+        await collection.closes(1, "BTC-USDT")
+        channels = collection.collector.channel_health()["ETH-USDT"]["channels"]
+        await collection.end()
+
+    assert (channels["trades-all"]["state"], channels["trades"]["state"]) == ("failed", "live")
+    assert "trades" not in collection.collector.channel_health()["BTC-USDT"]["channels"]
+    book = collection.sink.books["ETH-USDT"]
+    assert max(trade["count"] for trade in book.trades.values()) > 1
+    assert book.given_up == []
+    await assert_equals_the_exchange(collection, "ETH-USDT", 3, is_merged=True)
+
+
+async def test_merged_trades_end_once_single_ones_are_taken(exchange):
+    exchange.faults.add([REFUSED])
+    async with collecting(exchange, "ETH-USDT", refused_retry_s=1) as collection:
+        await collection.closes(1, "ETH-USDT")
+        health = collection.collector.health
+        await collection.until(lambda: not health()["refused"])
+        await collection.until(
+            lambda: "trades" not in collection.collector.channel_health()["ETH-USDT"]["channels"]
+        )
+        await collection.closes(2, "ETH-USDT")
+        await collection.end()
+    assert collection.sink.books["ETH-USDT"].given_up == []
+    await assert_equals_the_exchange(collection, "ETH-USDT", 3, is_merged=True)
+
+
 async def test_a_refused_channel_is_asked_for_again_while_the_others_go_on(exchange):
     async with collecting(exchange, "BTC-USDT", "ETH-USDT") as collection:
         collection.fault("refuse", channel="trades-all", inst_id="ETH-USDT")
@@ -165,7 +200,7 @@ async def test_a_refused_channel_is_asked_for_again_while_the_others_go_on(excha
         await collection.end()
 
     await assert_equals_the_exchange(collection, "BTC-USDT")
-    await assert_equals_the_exchange(collection, "ETH-USDT")
+    await assert_equals_the_exchange(collection, "ETH-USDT", is_merged=True)
     assert collection.collector.health()["bad_by_reason"] == {"refused by the exchange": 1}
 
 
