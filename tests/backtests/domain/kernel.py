@@ -31,7 +31,7 @@ PLAIN = Rules(
     taker=0,
     maker=0,
     slippage=0,
-    sizing=Sizing.FRACTION,
+    sizing=int(Sizing.FRACTION),
     size=PPM,
     is_short_allowed=False,
     is_margined=False,
@@ -92,6 +92,8 @@ def run(
 ) -> Run:
     """Walk the table from a new account, or go on with `state`."""
     state = new_state(cash) if state is None else state
+    # Another type of number would be another kernel to compile.
+    rules = rules._replace(sizing=int(rules.sizing))
     events = new_events(100 + 4 * len(wanted))
     equity = np.zeros(len(wanted), np.int64)
     done, count = walk(state, rules, Minutes(**table, targets=wanted), 0, equity, events, 0)
