@@ -6,7 +6,8 @@ steps that can be seen and gone on with.
 
 from django.db import migrations
 
-from marketdata.storage.hypertables import HYPERTABLES, convert, is_empty
+from marketdata.storage.converting import convert, is_empty
+from marketdata.storage.hypertables import HYPERTABLES
 from marketdata.storage.timescale import why_not_used
 
 

@@ -12,7 +12,8 @@ from django.db import OperationalError, connection
 
 from marketdata.domain.raw import RawChannel
 from marketdata.models import Candle, CandleRow, RawMessage, Trade, TradeRow
-from marketdata.storage.hypertables import HYPERTABLES, convert, progress
+from marketdata.storage.converting import convert, progress
+from marketdata.storage.hypertables import HYPERTABLES
 from marketdata.storage.partitions import partitions, prepare_days
 from marketdata.storage.timescale import is_hypertable
 from tests.timescale.rows import DAY, START, candle, instrument, message, trade

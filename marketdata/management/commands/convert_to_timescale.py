@@ -9,14 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.db.utils import OperationalError
 
-from marketdata.storage.hypertables import (
-    HYPERTABLES,
-    Hypertable,
-    Progress,
-    Unequal,
-    convert,
-    progress,
-)
+from marketdata.storage.converting import Progress, Unequal, convert, progress
+from marketdata.storage.hypertables import HYPERTABLES, Hypertable
 from marketdata.storage.timescale import why_not_used
 
 TOLD_EVERY_S = 5.0
