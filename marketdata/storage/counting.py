@@ -35,11 +35,16 @@ _BY_SOURCE: Final = {
 }
 
 # Version and candles come from one statement, so they belong together. The condition on the
-# versions stands inside too: the candles of a day whose counts are kept must not be looked at.
+# versions stands inside too: the candles of a day whose counts are kept must not be looked at. The
+# days are chosen first: to count them all, only to keep the newest, would take minutes.
 _SELECT: Final = f"""
+with kept as materialized (
+    select * from marketdata_candleday as kept
+    where kept.instrument_id = any(%s) and kept.timeframe = %s {{chosen}}
+)
 select kept.instrument_id, kept.day - date '1970-01-01', kept.version, fresh.rows is not null,
     {", ".join(f"coalesce(fresh.{name}, kept.{name})" for name in COUNTS)}
-from marketdata_candleday as kept
+from kept
 left join lateral (
     select count(*) as rows, count(*) filter (where minutes = kept.timeframe) as complete,
         {
@@ -60,18 +65,16 @@ left join lateral (
         and candle.open_time >= kept.day::timestamp at time zone 'UTC'
         and candle.open_time < (kept.day + 1)::timestamp at time zone 'UTC'
 ) as fresh on kept.counted_version <> kept.version
-where kept.instrument_id = any(%s) and kept.timeframe = %s
+order by 1, 2
 """  # noqa: S608
 
-_RANGE: Final = """
-    and kept.day between date '1970-01-01' + %s and date '1970-01-01' + %s
-order by 1, 2
-"""
+_RANGE: Final = _SELECT.format(
+    chosen="and kept.day between date '1970-01-01' + %s and date '1970-01-01' + %s"
+)
 
-_STALE: Final = """
-    and kept.counted_version <> kept.version
-order by 2 desc, 1 limit %s
-"""
+_STALE: Final = _SELECT.format(
+    chosen="and kept.counted_version <> kept.version order by day desc, instrument_id limit %s"
+)
 
 # A day that is being written is left to the next time: nobody waits for a cache.
 _KEEP: Final = f"""
@@ -108,7 +111,7 @@ def select_counts(
     Days that changed since they were last counted are counted again, and kept. Two statements
     at most, whatever is asked for.
     """
-    cursor.execute(_SELECT + _RANGE, [list(instrument_ids), timeframe.minutes, first_day, last_day])
+    cursor.execute(_RANGE, [list(instrument_ids), timeframe.minutes, first_day, last_day])
     found = cursor.fetchall()
     _keep(cursor, timeframe, found)
     return np.array([(*row[:2], *row[4:]) for row in found], dtype=DAY_DTYPE)
@@ -118,7 +121,7 @@ def count_stale_days(
     cursor: CursorWrapper, instrument_ids: Sequence[int], timeframe: Timeframe, limit: int
 ) -> None:
     """Count the newest `limit` days that changed since they were last counted."""
-    cursor.execute(_SELECT + _STALE, [list(instrument_ids), timeframe.minutes, limit])
+    cursor.execute(_STALE, [list(instrument_ids), timeframe.minutes, limit])
     _keep(cursor, timeframe, cursor.fetchall())
 
 

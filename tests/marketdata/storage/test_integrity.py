@@ -8,6 +8,8 @@ from datetime import date
 import numpy as np
 import pytest
 from django.db import connection, transaction
+from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +26,7 @@ from marketdata.storage import (
     write_candles,
 )
 from marketdata.storage.checks import check_minutes
+from marketdata.storage.counting import count_stale_days
 from tests.marketdata.storage.builders import DAY, make_instrument, minutes
 from tests.marketdata.storage.test_locks import lock
 
@@ -138,6 +141,27 @@ def test_counts_are_kept_until_a_candle_of_the_day_changes(instrument):
 
     write(instrument, minutes(DAY, [200.0]))
     assert (integrity(*span).by_exchange, integrity(*span).by_trades) == (1439, 1)
+
+
+def test_only_the_days_whose_counts_are_to_be_kept_are_counted(instrument):
+    for number in range(30):
+        write(instrument, minutes(DAY + number * DAY_MS, [100.0]))
+    with CaptureQueriesContext(connection) as asked, connection.cursor() as cursor:
+        count_stale_days(cursor, [instrument.pk], Timeframe.M1, 2)
+    counted = CandleDay.objects.filter(timeframe=1, counted_version=F("version")).order_by("day")
+    assert [row.day for row in counted] == [date(2024, 1, 29), date(2024, 1, 30)]
+
+    CandleDay.objects.update(counted_version=0)
+    with connection.cursor() as cursor:
+        cursor.execute("explain (analyze, format json) " + asked[0]["sql"])
+        plan = cursor.fetchone()[0][0]["Plan"]
+    looked = [node["Actual Loops"] for node in nodes(plan) if node.get("Alias") == "candle"]
+    assert looked == [2]
+
+
+def nodes(plan):
+    """Return a node of a plan and all below it."""
+    return [plan, *(node for below in plan.get("Plans", []) for node in nodes(below))]
 
 
 def test_the_fingerprint_is_that_of_the_candles_of_the_stretch(instrument):
