@@ -52,6 +52,7 @@ class Outcome:
     trade_days: int = 0
     archives: list[str] = field(default_factory=list)
     is_whole: bool = True
+    tried: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
 
 
@@ -76,7 +77,9 @@ def enforce(budget_s: float = 600.0) -> Outcome:
                 outcome.is_whole = False
                 break
             _take(what, step, outcome)
-        for what in {*policies()} - outcome.failed:
+        # A run that ended early knows nothing of what it did not come to.
+        known = {*policies()} if outcome.is_whole else outcome.tried
+        for what in known - outcome.failed:
             end_alert(NOT_ENFORCED, what)
     return outcome
 
@@ -152,7 +155,8 @@ def _steps(now_ms: int, outcome: Outcome, end_s: float) -> Iterator[tuple[str, _
 
 
 def _take(what: str, step: _Step, outcome: Outcome) -> None:
-    """Take one step. What is in the way now is tried again by the next run."""
+    """Take one step. What is in the way now is tried again by the next run, and stops no other."""
+    outcome.tried.add(what)
     try:
         step.take(outcome)
     except (ArchiveDamaged, OSError) as error:
@@ -163,6 +167,11 @@ def _take(what: str, step: _Step, outcome: Outcome) -> None:
         outcome.is_whole = False
         outcome.failed.add(what)
         log.warning("retention_waits", what=what, error=str(error).strip())
+    except Exception as error:
+        outcome.is_whole = False
+        outcome.failed.add(what)
+        log.exception("retention_failed", what=what)
+        raise_alert(NOT_ENFORCED, what, f"{what} could not be taken away and stays: {error}")
 
 
 def _archive_partition(partition: Partition) -> str:

@@ -167,6 +167,29 @@ def test_what_cannot_be_archived_is_not_dropped(btc, settings, tmp_path):
     assert not Alert.objects.open().exists()
 
 
+def test_a_step_that_fails_stops_no_other_and_is_told_until_it_succeeds(btc):
+    keep("tickers", keep_days=1)
+    keep("books", keep_days=1)
+    record(5)
+    record(5, channel=RawChannel.BOOKS)
+
+    def fail(execute, sql, params, many, context):
+        if "tickers" in str(sql) and "drop table" in str(sql).lower():
+            raise ValueError("nobody thought of this")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(fail):
+        outcome = enforce()
+    assert (outcome.failed, outcome.is_whole) == ({"tickers"}, False)
+    assert [partition.channel.value for partition in partitions()] == ["tickers"]
+    assert Alert.objects.open().get().subject == "tickers"
+
+    enforce(budget_s=0.0)
+    assert Alert.objects.open().exists(), "a run that came to nothing ends no alert"
+    enforce()
+    assert not Alert.objects.open().exists()
+
+
 def test_a_run_that_ended_behind_the_archive_is_taken_up_without_a_second_file(btc):
     keep("tickers", keep_days=1, archive=True)
     record(5)
