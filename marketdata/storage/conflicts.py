@@ -25,7 +25,7 @@ insert into marketdata_candleconflict as known
     (instrument_id, open_time, kind, state, {", ".join(_BOTH)})
 values (%s, %s, %s, 'open', {", ".join(["%s"] * len(_BOTH))})
 on conflict (instrument_id, open_time, kind) do update set
-    state = 'open', settled_at = null, how = '', attempts = 0, found_at = now(),
+    state = 'open', settled_at = null, how = '', attempts = 0, tried_at = null, found_at = now(),
     {", ".join(f"{name} = excluded.{name}" for name in _BOTH)}
 where known.state = 'settled' or ({", ".join(f"known.{name}" for name in _BOTH)})
     is distinct from ({", ".join(f"excluded.{name}" for name in _BOTH)})
