@@ -29,8 +29,8 @@ ICONS = (  # names, as the package's icons folder spells them
     "calendar-event check-lg chevron-down circle-half code-slash download exclamation-triangle "
     "file-earmark-spreadsheet gear grid-3x3-gap info-circle keyboard moon-stars pause-fill "
     "person-circle play-fill plus-lg power question-circle search skip-end-fill sun table "
-    "window-sidebar x-lg activity zoom-in zoom-out chevron-left chevron-right bell database heart-pulse "
-    "lock unlock shield-check"
+    "window-sidebar x-lg activity zoom-in zoom-out chevron-left chevron-right bell database "
+    "heart-pulse lock unlock shield-check"
 )
 
 

@@ -99,7 +99,7 @@ class CollectorSerializer(serializers.ModelSerializer[Collector]):
 
     class Meta:
         model = Collector
-        fields = (
+        fields: tuple[str, ...] = (
             "name",
             "exchange",
             "desired",
@@ -113,7 +113,7 @@ class CollectorSerializer(serializers.ModelSerializer[Collector]):
             "last_error",
             "last_error_at",
         )
-        read_only_fields = fields
+        read_only_fields: tuple[str, ...] = fields
 
     def get_symbols(self, collector: Collector) -> list[str]:
         return [row.symbol for row in collector.instruments.all() if row.is_enabled]
@@ -130,8 +130,8 @@ class CollectorDetailSerializer(CollectorSerializer):
     restarts = serializers.SerializerMethodField(help_text="The newest 20.")
 
     class Meta(CollectorSerializer.Meta):
-        fields = (*CollectorSerializer.Meta.fields, "channels", "restarts")
-        read_only_fields = fields
+        fields: tuple[str, ...] = (*CollectorSerializer.Meta.fields, "channels", "restarts")
+        read_only_fields: tuple[str, ...] = fields
 
     @extend_schema_field(RestartSerializer(many=True))
     def get_restarts(self, collector: Collector) -> Any:
