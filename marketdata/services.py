@@ -17,6 +17,7 @@ from marketdata.loading.listing import sync_instruments
 from marketdata.models import CandleConflict, Collector, DataGap, GapState, Instrument
 from marketdata.repair.idrule import resume_id_rule as resume
 from marketdata.storage.choosing import store_theirs
+from marketdata.storage.findings import UNTRIED
 from marketdata.supervision.manager import CollectorManager
 from tcpdashboard.common.hints import hint
 
@@ -90,8 +91,8 @@ def repair_gap(gap: DataGap) -> None:
         values = {
             "state": GapState.OPEN,
             "attempts": 0,
-            "first_tried_at": None,
             "next_attempt_at": Now(),
+            **UNTRIED,
         }
         if not waiting.update(**values):
             raise Refused(f"{gap} is {DataGap.objects.get(pk=gap.pk).state}: nothing is to do")

@@ -45,13 +45,20 @@ def id_holes(trades: Trades) -> list[IdHole]:
     ]
 
 
-def missing_ids(trades: Trades, first_id: int, last_id: int) -> list[Stretch]:
-    """Return the stretches [first, last + 1) of first_id to last_id that `trades` do not cover."""
-    covered = [
-        (int(last - count + 1), int(last) + 1)
-        for last, count in zip(trades["trade_id"].tolist(), trades["count"].tolist(), strict=True)
-    ]
-    return without([(first_id, last_id + 1)], covered)
+def covered_ids(trades: Trades) -> list[Stretch]:
+    """Return the stretches [first, last + 1) of ids that `trades`, in any order, cover.
+
+    Ascending and apart: as many as there are holes between the trades, and one more.
+    """
+    if not len(trades):
+        return []
+    first_ids = trades["trade_id"] - trades["count"] + 1
+    order = np.argsort(first_ids, kind="stable")
+    first_ids, covered = first_ids[order], np.maximum.accumulate(trades["trade_id"][order])
+    breaks = np.flatnonzero(first_ids[1:] > covered[:-1] + 1)
+    starts = first_ids[np.concatenate([[0], breaks + 1])]
+    ends = covered[np.concatenate([breaks, [len(trades) - 1]])] + 1
+    return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
 
 def wrong_windows(

@@ -156,6 +156,18 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="datagap",
+            name="rest_end",
+            field=models.DateTimeField(help_text="Time of the trade after that.", null=True),
+        ),
+        migrations.AddField(
+            model_name="datagap",
+            name="rest_last_id",
+            field=models.BigIntegerField(
+                help_text="The last id still missing; empty: the gap's last one.", null=True
+            ),
+        ),
+        migrations.AddField(
+            model_name="datagap",
             name="timeframe",
             field=models.SmallIntegerField(
                 db_default=1, default=1, help_text="Length of the candles in minutes."

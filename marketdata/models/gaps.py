@@ -91,6 +91,10 @@ class DataGap(models.Model):
     end = models.DateTimeField(
         help_text="Trades: time of the first one after the gap. Candles: end of the last missing."
     )
+    rest_last_id = models.BigIntegerField(
+        null=True, help_text="The last id still missing; empty: the gap's last one."
+    )
+    rest_end = models.DateTimeField(null=True, help_text="Time of the trade after that.")
     cause = models.CharField(max_length=16, choices=Cause)
     state = models.CharField(
         max_length=16, choices=State, default=State.OPEN, db_default=State.OPEN

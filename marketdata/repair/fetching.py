@@ -18,7 +18,7 @@ from marketdata.domain.records import Trades
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 from marketdata.models import DataGap, Instrument, to_ms
 from marketdata.storage.filling import fill_candles, fill_trades, lacking_minutes
-from marketdata.storage.tapes import missing_of
+from marketdata.storage.tapes import missing_of, note_rest
 from tcpdashboard.common.dbthread import DatabaseThread
 
 CLOSED_AFTER_MS: Final = 10_000
@@ -125,7 +125,9 @@ async def _pause(work: Work) -> None:
 
 def _missing(gap: DataGap) -> list[Stretch]:
     with connection.cursor() as cursor:
-        return missing_of(cursor, gap)
+        missing = missing_of(cursor, gap)
+        note_rest(cursor, gap, missing)
+    return missing
 
 
 def _first_ids(page: Trades) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -16,6 +16,9 @@ from marketdata.storage.maintenance import in_maintenance
 
 FILLED: Final = "found filled by the scan"
 
+UNTRIED: Final = {"first_tried_at": None, "rest_last_id": None, "rest_end": None}
+"""What attempts leave in the row of a gap, before the first of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
@@ -134,7 +137,7 @@ def _open_ids(instrument: Instrument, hole: IdHole, first_id: int, last_id: int)
         kind=DataGap.Kind.TRADES, first_trade_id=first_id, last_trade_id=last_id
     )
     # The same ids were missing before, and were found: their row begins a new life.
-    anew = {"attempts": 0, "first_tried_at": None, "next_attempt_at": Now(), "filled_with": ""}
+    anew = {"attempts": 0, "next_attempt_at": Now(), "filled_with": "", **UNTRIED}
     if again.move(GapState.OPEN, **anew, **values):
         return again.get()
     return DataGap.objects.create(

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from psycopg2 import sql
 
-from marketdata.domain.gaps import IdHole, Stretch, id_holes, missing_ids
+from marketdata.domain.gaps import IdHole, Stretch, covered_ids, id_holes, joined, without
 from marketdata.domain.records import TRADE_DTYPE, Trades
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS
 from marketdata.models import DataGap, GapState, Instrument, TapeScan, from_ms, to_ms
@@ -33,6 +33,15 @@ _REASON: Final = "hole found by the scan"
 _IDS: Final = row_layout({"executed_at": INT8, "trade_id": INT8, "count": INT4})
 
 _UNORDERED: Final = sql.SQL("")
+_IN_BLOCKS: Final = sql.SQL("order by executed_at, trade_id limit {}").format(
+    sql.Literal(_BLOCK_ROWS)
+)
+
+_COVERING: Final = """
+select executed_at from marketdata_trade
+where instrument_id = %s and executed_at >= %s and executed_at < %s
+    and trade_id >= %s and trade_id - count < %s limit 1
+"""
 
 _BEFORE: Final = """
 select trade_id, (extract(epoch from executed_at) * 1000)::bigint from marketdata_trade
@@ -64,16 +73,51 @@ def scan_tape(instrument: Instrument, changed: list[Stretch]) -> Findings:
 
 def missing_of(cursor: CursorWrapper, gap: DataGap) -> list[Stretch]:
     """Return the stretches [first, last + 1) of a gap's ids that are not stored, ascending."""
-    bounds = gap.ids
-    trades = _select_ids(
-        cursor,
-        gap.instrument_id,
-        to_ms(gap.start) - _MARGIN_MS,
-        to_ms(gap.end) + _MARGIN_MS,
-        sql.SQL("trade_id >= {} and trade_id - count < {}").format(*map(sql.Literal, bounds)),
-        _UNORDERED,
-    )
-    return missing_ids(trades, *bounds)
+    first_id, last_id = _rest_of(gap)
+    covered: list[Stretch] = []
+    start_ms, end_ms = _times_of(gap)
+    while True:
+        rows = _select_ids(
+            cursor,
+            gap.instrument_id,
+            start_ms,
+            end_ms,
+            sql.SQL("trade_id >= {} and trade_id - count < {}").format(
+                sql.Literal(first_id), sql.Literal(last_id)
+            ),
+            _IN_BLOCKS,
+        )
+        covered = joined([*covered, *covered_ids(rows)])
+        if len(rows) < _BLOCK_ROWS:
+            return without([(first_id, last_id + 1)], covered)
+        start_ms = max(start_ms + 1, int(rows["time_ms"][-1]))
+
+
+def note_rest(cursor: CursorWrapper, gap: DataGap, missing: list[Stretch]) -> None:
+    """Remember up to which id something of a gap is `missing`: a repair goes back from the newest.
+
+    What is stored behind that is not looked at again, however much it is.
+    """
+    if missing and missing[-1][1] <= _rest_of(gap)[1]:
+        start_ms, end_ms = map(from_ms, _times_of(gap))
+        ids = missing[-1][1], missing[-1][1]
+        cursor.execute(_COVERING, [gap.instrument_id, start_ms, end_ms, *ids])
+        found = cursor.fetchone()
+        if found is not None:
+            gap.rest_last_id, gap.rest_end = missing[-1][1] - 1, found[0]
+            gap.save(update_fields=["rest_last_id", "rest_end"])
+
+
+def _rest_of(gap: DataGap) -> Stretch:
+    """Return the first and the last id of a gap of which it is not known that they are stored."""
+    first_id, last_id = gap.ids
+    return first_id, last_id if gap.rest_last_id is None else gap.rest_last_id
+
+
+def _times_of(gap: DataGap) -> Stretch:
+    """Return between which times trades of the rest of a gap may lie, in ms."""
+    end = gap.end if gap.rest_end is None else gap.rest_end
+    return to_ms(gap.start) - _MARGIN_MS, to_ms(end) + _MARGIN_MS
 
 
 def do_ids_follow(instrument: Instrument, since_ms: int) -> bool:
@@ -94,17 +138,23 @@ def do_ids_follow(instrument: Instrument, since_ms: int) -> bool:
 
 def _close_filled(instrument: Instrument) -> int:
     """Close the gaps whose trades have all come by another way."""
-    closed = 0
-    gaps = instrument.gaps.live().filter(kind=DataGap.Kind.TRADES, first_trade_id__gt=0)
-    for gap in gaps.exclude(state=GapState.REPAIRING):
-        with connection.cursor() as cursor:
-            is_filled = not missing_of(cursor, gap)
-        if is_filled:
-            # Only an unrepairable one ends here: an open one still waits for its minutes, which
-            # its repair builds again.
-            own = DataGap.objects.filter(pk=gap.pk, state=GapState.UNREPAIRABLE)
-            closed += own.move(GapState.REPAIRED, reason=FILLED, filled_with="trades")
-    return closed
+    # An open one still waits for its minutes, which its repair builds again.
+    gaps = instrument.gaps.filter(
+        kind=DataGap.Kind.TRADES, state=GapState.UNREPAIRABLE, first_trade_id__gt=0
+    )
+    return sum(_close_one(gap) for gap in gaps)
+
+
+def _close_one(gap: DataGap) -> int:
+    with connection.cursor() as cursor:
+        start_ms, end_ms = map(from_ms, _times_of(gap))
+        ids = _rest_of(gap)[1], _rest_of(gap)[1]
+        # Its last id first: while that is missing, nothing else needs to be read.
+        cursor.execute(_COVERING, [gap.instrument_id, start_ms, end_ms, *ids])
+        if cursor.fetchone() is None or missing_of(cursor, gap):
+            return 0
+    own = DataGap.objects.filter(pk=gap.pk, state=GapState.UNREPAIRABLE)
+    return own.move(GapState.REPAIRED, reason=FILLED, filled_with="trades")
 
 
 def _look(instrument: Instrument, trades: Trades) -> Findings:
@@ -182,7 +232,7 @@ def _select_block(
         start_ms,
         end_ms,
         sql.SQL("true"),
-        sql.SQL("order by executed_at, trade_id limit {}").format(sql.Literal(_BLOCK_ROWS)),
+        _IN_BLOCKS,
     )
 
 

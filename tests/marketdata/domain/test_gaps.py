@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from marketdata.domain.aggregation import aggregate_minutes
 from marketdata.domain.gaps import (
     IdHole,
+    covered_ids,
     id_holes,
     joined,
-    missing_ids,
     touches,
     without,
     wrong_windows,
 )
-from marketdata.domain.records import trade_array
+from marketdata.domain.records import TRADE_DTYPE, trade_array
 from marketdata.domain.resampling import resample
 from marketdata.domain.timeframe import Timeframe
 from tests.marketdata.domain.builders import BTC, at, trades
@@ -70,8 +70,23 @@ def test_holes_and_trades_together_are_every_id(present):
 @given(st.sets(st.integers(1, 60)), st.integers(1, 60), st.integers(0, 20))
 def test_missing_ids_are_those_of_the_stretch_that_are_not_there(present, first, length):
     rows = tape(sorted(present), [1] * len(present))
-    found = missing_ids(rows, first, first + length)
+    found = without([(first, first + length + 1)], covered_ids(rows))
     assert covered(found) == set(range(first, first + length + 1)) - present
+
+
+@given(st.lists(st.tuples(st.integers(10, 60), st.integers(1, 9)), max_size=20))
+def test_rows_in_any_order_cover_all_their_ids(rows):
+    found = covered_ids(tape([last for last, _ in rows], [count for _, count in rows]))
+    assert covered(found) == {
+        number for last, count in rows for number in range(last - count + 1, last + 1)
+    }
+    assert found == joined(found)
+
+
+def test_a_million_rows_without_a_hole_are_one_stretch():
+    rows = np.zeros(1_000_000, dtype=TRADE_DTYPE)
+    rows["trade_id"], rows["count"] = np.arange(1, 1_000_001), 1
+    assert covered_ids(rows) == [(1, 1_000_001)]
 
 
 @given(STRETCHES, STRETCHES)
