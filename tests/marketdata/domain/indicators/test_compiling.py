@@ -124,4 +124,4 @@ def test_only_compiled_code_imports_numba():
 
 def test_the_command_compiles_all_of_them(capsys):
     call_command("compile_kernels")
-    assert capsys.readouterr().out.startswith("14 indicators are compiled (")
+    assert capsys.readouterr().out.startswith("14 indicators and the execution")

@@ -1,4 +1,4 @@
-"""`manage.py compile_kernels`: compile what computes indicators, so that no page waits for it."""
+"""`manage.py compile_kernels`: compile what computes, so that no page and no run waits for it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from backtests.domain.warming import warm_kernels
 from marketdata.domain.indicators import INDICATORS, warm
 
 
 class Command(BaseCommand):
     """Fill the folder of compiled code; when it is full already, this takes a second."""
 
-    help = "Compile the kernels of all indicators into the var folder."
+    help = "Compile the kernels of indicators and backtests into the var folder."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         began = time.monotonic()
         warm()
+        warm_kernels()
         seconds = time.monotonic() - began
-        self.stdout.write(f"{len(INDICATORS)} indicators are compiled ({seconds:.1f} s).")
+        self.stdout.write(
+            f"{len(INDICATORS)} indicators and the execution kernel are compiled ({seconds:.1f} s)."
+        )
