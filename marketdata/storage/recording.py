@@ -110,7 +110,17 @@ class DatabaseRecorder:
             log.warning("raw messages wait", exchange=self._exchange, error=str(error).strip())
             connection.close()
             return False
+        except Exception:
+            # Nobody would store anything any more; the same messages would fail for ever.
+            log.exception("raw messages given up", exchange=self._exchange)
+            self._give_up()
         return True
+
+    def _give_up(self) -> None:
+        """Drop the messages that nothing can be done with; the next look tells of them."""
+        for _ in range(min(BATCH, len(self._waiting))):
+            self._waiting.popleft()
+            self.dropped += 1
 
     def _store(self, batch: list[RawMessage]) -> None:
         wanted, refused = self._wanted(batch), self._writer.refused

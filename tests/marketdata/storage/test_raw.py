@@ -221,6 +221,17 @@ def test_what_does_not_fit_is_dropped_counted_and_alerted_without_waiting():
     assert "990 messages" in alert.message
 
 
+def test_the_recorder_survives_messages_that_nothing_can_be_done_with():
+    make_instrument()
+    recorder = DatabaseRecorder("okx")
+    recorder.record(RawMessage(RawChannel.TICKERS, "BTC-USDT", None, None, b"{}"))
+    becomes(lambda: recorder.dropped == 1)
+    recorder.record(message(2))
+    becomes(lambda: recorder.kept == 1)
+    recorder.close()
+    assert Alert.objects.open().get().kind == LOST_MESSAGES
+
+
 def test_what_is_older_than_its_retention_is_not_stored_for_a_moment():
     make_instrument()
     recorder = DatabaseRecorder("okx")
