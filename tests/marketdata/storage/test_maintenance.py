@@ -29,9 +29,9 @@ def _no_partitions_left():
         drop(partition if partition.is_retired else retire(partition))
 
 
-def announce(state, begin_ms, end_ms, *, at=DAY - HOUR):
+def announce(state, begin_ms, end_ms, *, at=DAY - HOUR, **more):
     """Store a status message of the exchange."""
-    said = {"title": "upgrade", "state": state, "begin": str(begin_ms), "end": str(end_ms)}
+    said = {"title": "upgrade", "state": state, "begin": str(begin_ms), "end": str(end_ms)} | more
     payload = json.dumps(said).encode()
     RawWriter("okx").write([RawMessage(RawChannel.STATUS, None, at, at, payload)])
 
@@ -44,6 +44,20 @@ def test_only_what_was_announced_and_not_canceled_counts():
     assert not in_maintenance("okx-sim", DAY + HOUR, DAY + 2 * HOUR)
     announce("canceled", DAY + HOUR, DAY + 2 * HOUR, at=DAY - MINUTE_MS)
     assert not in_maintenance("okx", DAY + HOUR, DAY + 2 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("said", "counts"),
+    [
+        ({"env": "1", "serviceType": "0"}, True),
+        ({"env": "1", "serviceType": "5"}, True),
+        ({"env": "2", "serviceType": "0"}, False),
+        ({"env": "1", "serviceType": "7"}, False),
+    ],
+)
+def test_maintenance_of_the_demo_or_of_other_services_is_none_of_the_datas(said, counts):
+    announce("scheduled", DAY, DAY + HOUR, **said)
+    assert in_maintenance("okx", DAY, DAY + HOUR) is counts
 
 
 def test_holes_of_trades_and_of_candles_inside_it_are_called_maintenance():
