@@ -19,6 +19,7 @@ from marketdata.publishing import publish_collectors
 from marketdata.retention.enforcing import enforce
 from marketdata.retention.enforcing import prepare_partitions as prepare
 from marketdata.storage.locks import alone
+from marketdata.supervision.logins import sweep_logins
 from marketdata.supervision.manager import CollectorManager
 from marketdata.supervision.reporting import collector_states
 from marketdata.supervision.staleness import sweep_feeds
@@ -61,6 +62,7 @@ def _sweep(exchange: str) -> None:
     for collector_id in CollectorManager(exchange).sweep():
         collect.apply_async((collector_id,), expires=EXPIRES_S)
     sweep_feeds(exchange)
+    sweep_logins(exchange)
 
 
 @app.task(name="marketdata.tell_vitals")

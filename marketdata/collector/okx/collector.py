@@ -36,8 +36,8 @@ from marketdata.collector.okx.messages import (
     Unreadable,
 )
 from marketdata.collector.okx.parsing import TRADES_PREFIX, UNDECODABLE, decode_trades, parse
-from marketdata.collector.okx.private import PrivateSocket
-from marketdata.collector.okx.rest import OKXHistory, tls_context
+from marketdata.collector.okx.private import Login, PrivateSocket
+from marketdata.collector.okx.rest import OKXHistory, shared_limiter, tls_context
 from marketdata.collector.okx.websocket import OKXSocket
 from marketdata.collector.ports import Credential, History, Limiter, Publisher, Recorder, Sink
 from marketdata.collector.recording import Tap
@@ -93,7 +93,8 @@ class OKXCollector(BaseCollector):
             recorder=recorder,
         )
         self._tap = Tap(self.recorder, raw_every_s or {}, self.pipeline.clock, self.complaints)
-        self._credential = credential
+        self._limiter = limiter or shared_limiter(endpoints)
+        self._login = Login(credential) if credential is not None else None
         self.paths, self.common = self._channels()
         self._urls = {
             PUBLIC: endpoints.public,
@@ -104,7 +105,7 @@ class OKXCollector(BaseCollector):
 
     def open_socket(self, path: str, channels: Channels) -> OKXSocket:
         """Return a new socket of a kind; the private one logs in first."""
-        login = (self._credential,) if path == PRIVATE else ()
+        login = (self._login,) if path == PRIVATE else ()
         kind: Any = PrivateSocket if login else OKXSocket
         socket: OKXSocket = kind(
             *login,
@@ -115,8 +116,14 @@ class OKXCollector(BaseCollector):
             drained=self.pipeline.writer.drained,
             settings=self.settings,
             tls=self._tls,
+            limiter=self._limiter,
         )
         return socket
+
+    def health(self) -> dict[str, Any]:
+        """Return what every collector tells, and why the exchange refuses the credential."""
+        refusal = "" if self._login is None else self._login.refusal
+        return {**super().health(), "login_refused": refusal}
 
     async def closing(self) -> None:
         """Close REST if it is this collector's own."""
@@ -135,7 +142,7 @@ class OKXCollector(BaseCollector):
             common[PUBLIC].add((STATUS, ""))
         if kept(RawChannel.INSTRUMENTS):
             common[PUBLIC] |= {(INSTRUMENTS, kind) for kind in INSTRUMENT_KINDS}
-        if self._credential is not None and kept(RawChannel.BALANCES):
+        if self._login is not None and kept(RawChannel.BALANCES):
             common[PRIVATE] = {(ACCOUNT, "")}
         return {PUBLIC: (TICKERS, *books), BUSINESS: (TRADES_ALL, CANDLE_1M)}, common
 

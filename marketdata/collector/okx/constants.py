@@ -49,7 +49,10 @@ NO_SUCH_CHANNEL: Final = "60018"
 TRADES_PAGE: Final = 100
 CANDLES_PAGE: Final = 300
 RATE_WINDOW_S: Final = 2.0
+CONNECT: Final = "connect"
 RATES: Final = {
+    # Opening a socket, which is counted by address like requests.
+    CONNECT: round(CONNECTIONS_PER_S * RATE_WINDOW_S),
     "/api/v5/public/time": 10,
     "/api/v5/public/instruments": 20,
     "/api/v5/market/candles": 40,

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -19,17 +20,42 @@ from marketdata.collector.ports import Credential
 
 LOGIN: Final = "login"
 TOO_MANY: Final = "channel-conn-count-error"
+REST_S: Final = 3600.0
+"""A refused credential is tried again after this: asked too often, OKX blocks the address."""
+
+
+class Login:
+    """The login to one account, over all the sockets that try it.
+
+    `refusal` says why the exchange does not take the credential; empty while it does.
+    """
+
+    def __init__(
+        self, credential: Credential, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.credential = credential
+        self.refusal = ""
+        self._monotonic, self._rests_until = monotonic, 0.0
+
+    def answered(self, refusal: str) -> None:
+        """Take the exchange's answer; an empty one is a success."""
+        self.refusal = refusal
+        self._rests_until = self._monotonic() + REST_S if refusal else 0.0
+
+    async def allowed(self) -> None:
+        """Return when the login may be tried."""
+        await asyncio.sleep(max(0.0, self._rests_until - self._monotonic()))
 
 
 class PrivateSocket(OKXSocket):
     """A socket of one account. `login` is handed the answer to the login.
 
-    A refused login ends the socket: the next one tries again after the feed's pause.
+    A refused login ends the socket: the next one connects when the login may be tried again.
     """
 
-    def __init__(self, credential: Credential, *args: Any, **options: Any) -> None:
+    def __init__(self, login: Login, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._credential = credential
+        self._login = login
         self._is_answered = asyncio.Event()
         self._refusal: str | None = None
 
@@ -49,16 +75,22 @@ class PrivateSocket(OKXSocket):
             return
         self._is_answered.set()
 
+    async def run(self) -> None:
+        """Wait until the login may be tried, then do as every socket."""
+        await self._login.allowed()
+        await super().run()
+
     async def subscribe(self) -> None:
         """Log in, then subscribe."""
         assert self._connection is not None
         self._spend_request()
-        await self._connection.send(login_request(self._credential, int(time.time())))
+        await self._connection.send(login_request(self._login.credential, int(time.time())))
         try:
             async with asyncio.timeout(self._settings.ack_within_s):
                 await self._is_answered.wait()
         except TimeoutError:
             raise ExchangeUnavailable("the login was not answered") from None
+        self._login.answered(self._refusal or "")
         if self._refusal is not None:
             raise ExchangeUnavailable(self._refusal)
         await super().subscribe()

@@ -17,13 +17,16 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from marketdata.collector.errors import ExchangeUnavailable
 from marketdata.collector.limits import LocalLimiter
 from marketdata.collector.okx.constants import (
-    CONNECTIONS_PER_S,
+    CONNECT,
     MAX_REQUEST_BYTES,
+    RATE_WINDOW_S,
+    RATES,
     REQUESTS_PER_HOUR,
     SUBJECT_KEYS,
 )
 from marketdata.collector.okx.messages import Notice
 from marketdata.collector.okx.rest import is_loopback
+from marketdata.collector.ports import Limiter
 from marketdata.collector.settings import CollectorSettings
 from marketdata.collector.socket import Channel, Socket, until_first_ends
 
@@ -34,8 +37,8 @@ SPARE_REQUESTS: Final = 20
 ENDS: Final = (ExchangeUnavailable, OSError, TimeoutError, WebSocketException)
 """How a connection may end without anything being wrong here."""
 
-_connections = LocalLimiter({"connect": CONNECTIONS_PER_S}, window_s=1.0)
-"""All collectors of a process share the machine's address, which OKX counts by."""
+_own_limiter = LocalLimiter({CONNECT: RATES[CONNECT]}, RATE_WINDOW_S)
+"""Of the sockets of this process that are given no limiter to share with others."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -45,6 +48,7 @@ class OKXSocket(Socket):
 
     `receive` is called with every frame, in order, from `run`; it must not block. `drained` is
     awaited whenever `is_full` says that what was received cannot be taken further for now.
+    `limiter` is asked before connecting: OKX counts connections by address.
     """
 
     def __init__(
@@ -57,13 +61,14 @@ class OKXSocket(Socket):
         drained: Callable[[], Awaitable[object]],
         settings: CollectorSettings,
         tls: ssl.SSLContext | None = None,
+        limiter: Limiter = _own_limiter,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(channels, settings)
         self.url = url
         self._requests: list[float] = []
         self._receive, self._is_full, self._drained = receive, is_full, drained
-        self._tls, self._monotonic = tls, monotonic
+        self._tls, self._limiter, self._monotonic = tls, limiter, monotonic
         self._connection: ClientConnection | None = None
 
     async def run(self) -> None:
@@ -94,7 +99,7 @@ class OKXSocket(Socket):
         self.leaving.set()
 
     async def _dial(self) -> ClientConnection:
-        await _connections.acquire("connect")
+        await self._limiter.acquire(CONNECT)
         return await connect(
             self.url,
             ssl=self._tls if self.url.startswith("wss:") else None,

@@ -12,6 +12,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from marketdata.collector.errors import ExchangeUnavailable
+from marketdata.collector.okx.constants import RATE_WINDOW_S, RATES
 from marketdata.collector.okx.messages import Ack, Refusal
 from marketdata.collector.okx.parsing import parse
 from marketdata.collector.okx.websocket import OKXSocket, requests
@@ -213,6 +214,29 @@ async def test_an_address_where_nobody_listens_is_unavailable():
     )
     with pytest.raises(ExchangeUnavailable):
         await asyncio.wait_for(socket.run(), 5)
+
+
+async def test_a_connection_is_counted_where_all_of_the_address_are():
+    class Counting:
+        asked: list[str] = []
+
+        async def acquire(self, endpoint: str) -> None:
+            self.asked.append(endpoint)
+
+    limiter = Counting()
+    socket = OKXSocket(
+        "ws://127.0.0.1:9/ws/v5/public",
+        {TRADES},
+        Reader().receive,
+        is_full=lambda: False,
+        drained=lambda: asyncio.sleep(0),
+        settings=QUICK,
+        limiter=limiter,
+    )
+    with pytest.raises(ExchangeUnavailable):
+        await asyncio.wait_for(socket.run(), 5)
+    assert limiter.asked == ["connect"]
+    assert RATES["connect"] == 3 * RATE_WINDOW_S
 
 
 async def test_a_server_that_does_not_shake_hands_is_left_in_time():

@@ -18,7 +18,7 @@ from marketdata.collector.okx.collector import OKXCollector
 from marketdata.collector.okx.constants import Endpoints
 from marketdata.collector.okx.keeping import keep
 from marketdata.collector.okx.parsing import parse
-from marketdata.collector.okx.private import PrivateSocket, login_request
+from marketdata.collector.okx.private import Login, PrivateSocket, login_request
 from marketdata.collector.okx.websocket import requests
 from marketdata.collector.ports import Credential
 from marketdata.collector.recording import Tap
@@ -150,6 +150,8 @@ async def test_a_refused_login_is_told_and_trades_come_all_the_same(tmp_path, wr
         await becomes(lambda: f"login refused with {code}" in collector.health()["last_error"])
         await becomes(lambda: collector.health()["stored_trades"] > 0)
         assert not collector.health()["connected"]["private"]
+        assert code in collector.health()["login_refused"]
+        assert collector.feeds["private"].connections <= 2, "the second one waits for an hour"
         assert not memory.of(RawChannel.BALANCES)
         told = json.dumps(collector.health())
     for secret in (SIMULATED.api_key, SIMULATED.secret, SIMULATED.passphrase):
@@ -249,7 +251,7 @@ def test_a_credential_shows_nothing_and_the_login_is_signed():
 
 def test_a_subscription_dropped_for_too_many_connections_counts_as_refused():
     nothing = {"is_full": lambda: False, "drained": None, "settings": QUICK}
-    socket = PrivateSocket(READER, "ws://127.0.0.1:9", {("account", "")}, print, **nothing)
+    socket = PrivateSocket(Login(READER), "ws://127.0.0.1:9", {("account", "")}, print, **nothing)
     socket.acknowledged(("account", ""))
     said = parse(b'{"event":"channel-conn-count-error","channel":"account","connCount":"30"}')
     socket.take(said)
