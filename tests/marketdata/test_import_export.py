@@ -9,6 +9,7 @@ from io import StringIO
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 
 from marketdata.domain.aggregation import resample
 from marketdata.domain.records import Source
@@ -170,6 +171,34 @@ def test_an_import_stores_minutes_and_higher_candles_and_repeats_without_effect(
     assert "0 candles inserted, 0 changed, 3,000 left as they were" in output
     assert list(CandleDay.objects.order_by("pk").values_list()) == versions
     assert not CandleRevision.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stopped_import_has_whole_parts_and_is_completed_by_the_next(tmp_path):
+    candles = minutes(DAY, [100.0] * 1440 * 60, source=Source.IMPORTED)
+    path = tmp_path / "candles.csv"
+    path.write_text("".join(csv_pieces(candles)))
+    locked = []
+
+    def stop_the_second(execute, sql, params, many, context):
+        if "pg_advisory_xact_lock" in sql:
+            locked.append(sql)
+            if len(locked) == 2:
+                raise OperationalError("terminating connection")
+        return execute(sql, params, many, context)
+
+    with (
+        connection.execute_wrapper(stop_the_second),
+        pytest.raises(CommandError, match="import the file again"),
+    ):
+        load(path, tick_size="0.01", lot_size="0.001")
+    stored = Candle.objects.filter(timeframe=1).count()
+    assert 0 < stored < len(candles)
+    assert stored % 1440 == 0
+
+    assert f"{len(candles) - stored:,} candles inserted, 0 changed" in load(path)
+    assert Candle.objects.filter(timeframe=1).count() == len(candles)
+    assert Candle.objects.filter(timeframe=1440).count() == 60
 
 
 @pytest.mark.django_db

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
+from django.db import DatabaseError
 
+from marketdata.domain.quality import check_candles
 from marketdata.domain.timeframe import DAY_MS, Timeframe
 from marketdata.loading.candle_files import InvalidFile, LoadedCandles, parse_candles
 from marketdata.models import Instrument, from_ms
@@ -23,7 +24,7 @@ class Command(BaseCommand):
     help = (
         "Store the 1m candles of a CSV file (gz allowed) with the header open_time_ms,open,high,"
         "low,close,volume[,…] and build the higher timeframes. A file with any error is refused "
-        "whole; importing a file again changes nothing."
+        "whole; importing a file again changes nothing, and completes an import that was stopped."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -49,10 +50,10 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self._say("the file is sound; nothing was stored")
             return
-        # One transaction: what is interrupted leaves nothing behind.
-        with transaction.atomic():
-            instrument = self._instrument(loaded, options)
-            result = self._store(instrument, loaded, options["file"].name)
+        # Whatever could be refused is refused before anything is written.
+        check_candles(loaded.candles)
+        instrument = self._instrument(loaded, options)
+        result = self._store(instrument, loaded, options["file"].name)
         self._say(
             f"{result.inserted:,} candles inserted, {result.changed:,} changed, "
             f"{result.unchanged:,} left as they were"
@@ -61,11 +62,19 @@ class Command(BaseCommand):
             self._say(f"{result.locked:,} refused: their range is locked, and both values are kept")
 
     def _store(self, instrument: Instrument, loaded: LoadedCandles, name: str) -> WriteResult:
+        """Store 34 days at a time: a collector of the instrument waits no longer than for these."""
         candles, result, done = loaded.candles, WriteResult(), 0
         part = candles["open_time_ms"] // _PROGRESS_MS
         while done < len(candles):
             end = int(part.searchsorted(part[done], side="right"))
-            result += write_candles(instrument, candles[done:end], reason=f"import {name}"[:64])
+            try:
+                result += write_candles(instrument, candles[done:end], reason=f"import {name}"[:64])
+            except DatabaseError as error:
+                at = from_ms(int(candles["open_time_ms"][done]))
+                raise CommandError(
+                    f"stopped at {at}: {error}\nWhat was before is stored; import the file again "
+                    "to store the rest."
+                ) from error
             done = end
             self._say(f"{done / len(candles):4.0%} stored")
         return result
