@@ -255,6 +255,14 @@ class Migration(migrations.Migration):
             migrations.RunSQL.noop,
         ),
         migrations.AddIndex(
+            model_name="candleday",
+            index=models.Index(
+                condition=models.Q(("version", models.F("scanned_version")), _negated=True),
+                fields=["instrument", "day"],
+                name="candleday_to_scan",
+            ),
+        ),
+        migrations.AddIndex(
             model_name="datagap",
             index=models.Index(
                 condition=models.Q(("state__in", ["open", "repairing"])),

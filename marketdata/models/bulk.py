@@ -130,6 +130,15 @@ class CandleDay(models.Model):
     )
     timeframe = models.SmallIntegerField(choices=TIMEFRAME_CHOICES, help_text="Length in minutes.")
 
+    class Meta:
+        indexes = (
+            models.Index(
+                fields=("instrument", "day"),
+                condition=~models.Q(version=models.F("scanned_version")),
+                name="candleday_to_scan",
+            ),
+        )
+
 
 class RevisionColumns(models.Model):
     """The columns of a revision."""

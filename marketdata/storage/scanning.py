@@ -23,9 +23,34 @@ if TYPE_CHECKING:
 _BLOCK_MS: Final = 34 * DAY_MS
 
 _DAYS: Final = """
-select day - date '1970-01-01', sum(version)::bigint, sum(scanned_version)::bigint,
-    bool_or(timeframe = 1)
-from marketdata_candleday where instrument_id = %s group by day order by day
+with looked_at as (
+    select day from marketdata_candleday
+    where instrument_id = %(instrument)s and version <> scanned_version
+    union
+    select min(day) from marketdata_candleday
+    where instrument_id = %(instrument)s and timeframe = 1
+    union
+    select max(day) from marketdata_candleday
+    where instrument_id = %(instrument)s and timeframe = 1
+), sums as (
+    select day, sum(version)::bigint as versions, sum(scanned_version)::bigint as scanned
+    from marketdata_candleday
+    where instrument_id = %(instrument)s and timeframe = any(%(timeframes)s)
+        and day in (select day from looked_at)
+    group by day
+)
+select sums.day - date '1970-01-01', versions, scanned,
+    before.day - date '1970-01-01', after.day - date '1970-01-01'
+from sums
+left join lateral (
+    select max(day) as day from marketdata_candleday
+    where instrument_id = %(instrument)s and timeframe = 1 and day < sums.day
+) as before on true
+left join lateral (
+    select min(day) as day from marketdata_candleday
+    where instrument_id = %(instrument)s and timeframe = 1 and day > sums.day
+) as after on true
+order by sums.day
 """
 
 _SCANNED: Final = """
@@ -42,17 +67,21 @@ where stored.instrument_id = %s and stored.day = date '1970-01-01' + seen.number
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A stored UTC day: the sums of its candles' versions, now and when it was scanned."""
+    """A stored UTC day: the sums of its candles' versions, now and when it was scanned.
+
+    `before` and `after` are the nearest days of which minutes are stored.
+    """
 
     versions: int
     scanned: int
-    has_minutes: bool
+    before: int | None
+    after: int | None
 
 
 def changed_days(instrument: Instrument) -> list[Stretch]:
     """Return the stretches of days of which candles changed since they were looked through."""
     with connection.cursor() as cursor:
-        days = _stored_days(cursor, instrument)
+        days = days_to_scan(cursor, instrument)
     return joined(_day(number) for number, day in days.items() if day.versions != day.scanned)
 
 
@@ -64,7 +93,7 @@ def scan_candles(instrument: Instrument, asked: Stretch | None = None) -> Findin
     comes in between is seen by the next scan.
     """
     with connection.cursor() as cursor:
-        days = _stored_days(cursor, instrument)
+        days = days_to_scan(cursor, instrument)
         bounds = select_bounds(cursor, instrument.pk, Timeframe.M1)
         stored = []
         if bounds.oldest_ms is not None and bounds.newest_ms is not None:
@@ -87,22 +116,28 @@ def scan_candles(instrument: Instrument, asked: Stretch | None = None) -> Findin
 def _to_look_at(
     instrument: Instrument, days: dict[int, Day], wanted: list[Stretch], asked: Stretch | None
 ) -> list[Stretch]:
-    """Return the days to read: changed ones, absent ones, and all days of gaps among those."""
-    inner = set(list(days)[1:-1])
-    known = {number for number, day in days.items() if day.has_minutes}
-    looked_at = [
-        _day(number)
-        for start_ms, end_ms in wanted
-        for number in range(start_ms // DAY_MS, -(-end_ms // DAY_MS))
-        # What lies beyond the first and the last day may come at any time.
-        if number not in inner
-        or number not in known
-        or days[number].versions != days[number].scanned
-        or (asked and touches(_day(number), [asked]))
-    ]
-    looked_at = joined(looked_at)
+    """Return the days to read: changed ones, absent ones, and all days of gaps among those.
+
+    Absent days lie beside a day that was not there before them, or beyond the first and the last.
+    """
+    among = joined(_whole_days(*one) for one in wanted)
+    chosen = [_beside(number, day) for number, day in days.items()]
+    if days:
+        chosen += without(among, [(min(days) * DAY_MS, (max(days) + 1) * DAY_MS)])
+    else:
+        chosen += among
+    if asked:
+        chosen.append(_whole_days(*asked))
+    looked_at = without(among, without(among, chosen))
     bounds = [_whole_days(*gap) for gap in _gaps(instrument)]
     return joined(looked_at + [one for one in bounds if touches(one, looked_at)])
+
+
+def _beside(number: int, day: Day) -> Stretch:
+    """Return a day with the absent days on both sides of it."""
+    first = number if day.before is None else day.before + 1
+    end = number + 1 if day.after is None else day.after
+    return first * DAY_MS, end * DAY_MS
 
 
 def _gaps(instrument: Instrument, **which: int) -> list[Stretch]:
@@ -137,7 +172,7 @@ def _note(
 ) -> Findings:
     with transaction.atomic(), connection.cursor() as cursor:
         lock_instrument(cursor, instrument.pk)
-        now = _stored_days(cursor, instrument)
+        now = days_to_scan(cursor, instrument)
         moved = [_day(number) for number, day in now.items() if _moved(day, days.get(number))]
         sure = without(looked_at, moved)
         findings = Findings()
@@ -154,8 +189,10 @@ def _moved(day: Day, before: Day | None) -> bool:
     return before is None or day.versions != before.versions
 
 
-def _stored_days(cursor: CursorWrapper, instrument: Instrument) -> dict[int, Day]:
-    cursor.execute(_DAYS, [instrument.pk])
+def days_to_scan(cursor: CursorWrapper, instrument: Instrument) -> dict[int, Day]:
+    """Return the days that changed since they were looked through, and the first and the last."""
+    timeframes = [timeframe.minutes for timeframe in Timeframe]
+    cursor.execute(_DAYS, {"instrument": instrument.pk, "timeframes": timeframes})
     return {number: Day(*figures) for number, *figures in cursor.fetchall()}
 
 

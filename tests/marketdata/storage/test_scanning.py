@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from marketdata.domain.events import Hole, HoleCause
@@ -15,7 +16,7 @@ from marketdata.models import Candle, CandleDay, DataGap, from_ms, to_ms
 from marketdata.repair.scan import scan_instrument
 from marketdata.storage import DatabaseSink, write_candles
 from marketdata.storage.filling import fill_trades
-from marketdata.storage.scanning import changed_days
+from marketdata.storage.scanning import changed_days, days_to_scan
 from marketdata.storage.writing import rebuild_windows
 from tests.marketdata.storage.builders import DAY, batch, make_instrument, minutes, tape
 
@@ -122,6 +123,39 @@ def test_days_that_did_not_change_are_not_read_again(market):
     store(market, (3 * 1440, 3 * 1440 + 1))
     assert not changed_days(market), "an equal candle changes nothing"
     write_candles(market, minutes(DAY + 3 * DAY_MS, [101.0], source=Source.EXCHANGE), reason="test")
+
+
+def test_absent_days_are_found_beside_a_day_that_was_stored_after_them(market):
+    store(market, (0, 1440), (1440, 2880))
+    scan_instrument(market)
+    store(market, (4 * 1440, 5 * 1440), (8 * 1440, 9 * 1440))
+    scan_instrument(market)
+    assert gaps(market) == [(2 * 1440, 4 * 1440), (5 * 1440, 8 * 1440)]
+    # Of a day among absent ones both sides are looked at, with only itself changed.
+    store(market, (6 * 1440, 7 * 1440 - 1))
+    assert changed_days(market) == [(DAY + 6 * DAY_MS, DAY + 7 * DAY_MS)]
+    assert not scan_instrument(market).opened
+    store(market, (7 * 1440 - 1, 8 * 1440), (5 * 1440, 6 * 1440))
+    assert scan_instrument(market).closed == 1
+    assert gaps(market) == [(2 * 1440, 4 * 1440)]
+
+
+def test_the_days_of_a_long_past_are_not_counted_through_at_every_scan(market):
+    store(market, (0, 1440), (40 * 1440, 40 * 1440 + 10))
+    days = [
+        CandleDay(
+            instrument=market,
+            timeframe=timeframe.minutes,
+            day=from_ms(DAY + number * DAY_MS).date(),
+            scanned_version=1,
+        )
+        for number in range(1, 40)
+        for timeframe in Timeframe
+    ]
+    CandleDay.objects.bulk_create(days)
+    CandleDay.objects.update(scanned_version=F("version"))
+    with connection.cursor() as cursor:
+        assert len(days_to_scan(cursor, market)) == 2
 
 
 def test_what_a_person_asks_for_is_a_gap_before_and_after_what_is_stored(market):
