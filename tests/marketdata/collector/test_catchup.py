@@ -197,6 +197,11 @@ async def test_a_hole_that_is_still_being_filled_is_not_given_up():
     assert work.stored == list(range(1, 91))
 
 
+async def test_a_hole_that_waits_for_its_turn_withholds_no_longer_than_one_that_is_worked_on():
+    settings = CollectorSettings()
+    assert settings.give_up_waiting_s * 1000 <= settings.give_up_exchange_ms == 30_000
+
+
 @pytest.mark.parametrize(("waiting_s", "given_up"), [(60.0, [2]), (0.0, [2, 6])])
 async def test_a_hole_whose_repair_waits_for_its_turn_is_given_up_only_after_long(
     waiting_s, given_up
