@@ -13,11 +13,16 @@ from marketdata.collector.okx.frames import candle_frame, trades_frame
 from marketdata.collector.replaying import Step
 from marketdata.domain.raw import RawChannel
 from marketdata.domain.records import Trades, empty_trades
+from marketdata.domain.timeframe import MINUTE_MS
 from marketdata.models import Instrument
 from marketdata.storage import read_trades
 from marketdata.storage.raw import read_messages
+from marketdata.storage.trade_days import count_trades
 
 CHUNK_MS: Final = 3_600_000
+MOST_ROWS: Final = 100_000
+"""Trades of all instruments that are held as frames at once; a minute may have more."""
+
 STEP_MS: Final = 1_000
 # Ids and times may disagree by some milliseconds: the end of a chunk waits for the next one.
 _MARGIN_MS: Final = 1_000
@@ -27,10 +32,12 @@ _CLOSED: Final = "1"
 def read_steps(
     instruments: Sequence[Instrument], start_ms: int, end_ms: int
 ) -> Iterator[list[Step]]:
-    """Yield trades and closed candles of [start_ms, end_ms) by the hour, trades in order of id."""
+    """Yield trades and closed candles of [start_ms, end_ms) in chunks, trades in order of id.
+
+    A chunk is an hour, or less where more than `MOST_ROWS` were traded in it.
+    """
     held: dict[int, Trades] = {}
-    for chunk_ms in range(start_ms, end_ms, CHUNK_MS):
-        until_ms = min(chunk_ms + CHUNK_MS, end_ms)
+    for chunk_ms, until_ms in _chunks(instruments, start_ms, end_ms):
         frames: dict[int, list[bytes]] = defaultdict(list)
         rows: dict[int, int] = defaultdict(int)
         for instrument in instruments:
@@ -55,6 +62,20 @@ def read_steps(
             Step(step_ms + STEP_MS - 1, tuple(frames[step_ms]), rows[step_ms])
             for step_ms in sorted(frames)
         ]
+
+
+def _chunks(
+    instruments: Sequence[Instrument], start_ms: int, end_ms: int
+) -> Iterator[tuple[int, int]]:
+    """Yield the bounds of the chunks, in whole minutes."""
+    while start_ms < end_ms:
+        until_ms = min(start_ms + CHUNK_MS, end_ms)
+        while (minutes := (until_ms - start_ms) // MINUTE_MS) > 1 and sum(
+            count_trades(instrument, start_ms, until_ms) for instrument in instruments
+        ) > MOST_ROWS:
+            until_ms = start_ms + minutes // 2 * MINUTE_MS
+        yield start_ms, until_ms
+        start_ms = until_ms
 
 
 def _split(trades: Trades, time_ms: int) -> tuple[Trades, Trades]:

@@ -11,6 +11,7 @@ from marketdata.domain.raw import RawChannel, RawMessage
 from marketdata.domain.records import Source
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.models import Candle, Collector, DataGap, Instrument, Opening, Trade, from_ms
+from marketdata.replay import reading
 from marketdata.replay.running import CannotReplay, replay
 from marketdata.storage import DatabaseSink, read_candles, read_trades
 from marketdata.storage.raw import RawWriter
@@ -48,6 +49,18 @@ def test_the_candles_of_every_timeframe_equal_the_stored_ones(stored):
     assert [one.timeframe.value for one in compared] == ["1m", "5m", "15m"]
     assert [one.candles for one in compared] == [70, 14, 4]
     assert all(one.is_equal and one.replayed == one.candles for one in compared)
+
+
+def test_busy_hours_are_read_in_smaller_chunks_of_the_same_steps(stored, monkeypatch):
+    span = [stored], DAY, DAY + 90 * MINUTE_MS
+    whole = list(reading.read_steps(*span))
+    monkeypatch.setattr(reading, "MOST_ROWS", 200)
+    small = list(reading.read_steps(*span))
+    assert len(small) > len(whole) == 2
+    assert max(sum(step.rows for step in chunk) for chunk in small) < 250
+    frames = [frame for chunk in whole for step in chunk for frame in step.frames]
+    again = [frame for chunk in small for step in chunk for frame in step.frames]
+    assert again == frames
 
 
 def test_two_runs_give_the_same_rows(stored):
