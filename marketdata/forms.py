@@ -16,6 +16,7 @@ from marketdata.backfills import (
 )
 from marketdata.loading.plans import Order
 from marketdata.models import Instrument, RangeLock, to_ms
+from marketdata.services import lock_range
 from tcpdashboard.common.models import Job
 
 
@@ -114,6 +115,5 @@ class LockForm(forms.Form):
             end=given["end"],
             reason=given["reason"],
         )
-        lock.made_by_id = made_by.pk
-        lock.save()
+        lock_range(lock, made_by)
         return lock

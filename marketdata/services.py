@@ -7,17 +7,26 @@ from collections.abc import Sequence
 from typing import Final
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Model
 from django.db.models.functions import Now
 
 from marketdata import tasks
 from marketdata.domain.errors import MarketDataError
 from marketdata.exchanges import collected_exchanges
 from marketdata.loading.listing import sync_instruments
-from marketdata.models import CandleConflict, Collector, DataGap, GapState, Instrument
+from marketdata.models import (
+    CandleConflict,
+    Collector,
+    DataGap,
+    GapState,
+    Instrument,
+    RangeLock,
+)
 from marketdata.repair.idrule import resume_id_rule as resume
 from marketdata.storage.choosing import store_theirs
 from marketdata.storage.findings import UNTRIED
+from marketdata.storage.locks import lock_instrument
 from marketdata.supervision.manager import CollectorManager
 from tcpdashboard.common.hints import hint
 
@@ -106,6 +115,15 @@ def resume_id_rule(instrument: Instrument) -> None:
     if not resume(instrument):
         raise Refused(f"the id rule of {instrument} is not suspended")
     log.info("id_rule_resumed", instrument=str(instrument))
+
+
+def lock_range(lock: RangeLock, who: Model) -> None:
+    """Store a new lock on a range; what is being written to the instrument is written before it."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        lock_instrument(cursor, lock.instrument_id)
+        lock.made_by_id = who.pk
+        lock.save()
+    log.info("range_locked", lock=lock.pk, range=str(lock), who=str(who))
 
 
 def keep_ours(conflict: CandleConflict, who: str) -> None:

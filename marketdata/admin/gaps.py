@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
@@ -75,8 +75,7 @@ class RangeLockAdmin(_LockAdmin):
     def save_model(
         self, request: HttpRequest, obj: RangeLock, form: ModelForm[RangeLock], change: Any
     ) -> None:
-        obj.made_by_id = request.user.pk
-        super().save_model(request, obj, form, change)
+        services.lock_range(obj, cast("Model", request.user))
 
 
 @admin.register(RefusedBatch)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import numpy as np
 import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +17,9 @@ from marketdata.domain.events import Emission
 from marketdata.domain.records import Source
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.models import Candle, CandleConflict, CandleRevision, RangeLock, from_ms
+from marketdata.services import lock_range
 from marketdata.storage import DatabaseSink, WriteResult, read_candles, write_candles
+from marketdata.storage.locks import lock_instrument
 from tests.marketdata.storage.builders import DAY, closed, make_instrument, minutes, tape
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +59,42 @@ def test_a_locked_minute_is_not_changed_and_the_refused_candle_is_kept(instrumen
     assert (conflict.our_close, conflict.their_close) == (100.0, 200.0)
     assert conflict.their_source == Source.TRADES
     assert not CandleRevision.objects.filter(timeframe=1, open_time=conflict.open_time).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lock_waits_for_the_write_that_is_under_way():
+    """What is written after a lock is stored keeps to it, and so does what looked just before."""
+    instrument = make_instrument()
+    person = get_user_model().objects.create_user("ann")
+    span = {"start": from_ms(DAY), "end": from_ms(DAY + MINUTE_MS)}
+    new = RangeLock(instrument=instrument, reason="settled", **span)
+    waiting = threading.Event()
+
+    def make():
+        waiting.set()
+        lock_range(new, person)
+        connection.close()
+
+    thread = threading.Thread(target=make)
+    with transaction.atomic(), connection.cursor() as cursor:
+        lock_instrument(cursor, instrument.pk)
+        thread.start()
+        waiting.wait(5)
+        deadline = time.monotonic() + 5
+        while not is_waited_for(cursor):
+            assert time.monotonic() < deadline
+            assert thread.is_alive()
+            time.sleep(0.01)
+        assert not RangeLock.objects.exists()
+    thread.join(5)
+    assert RangeLock.objects.get().made_by == person
+
+
+def is_waited_for(cursor):
+    cursor.execute(
+        "select exists (select 1 from pg_locks where locktype = 'advisory' and not granted)"
+    )
+    return cursor.fetchone()[0]
 
 
 def test_nothing_is_inserted_into_a_locked_range(instrument):
