@@ -14,7 +14,7 @@ from marketdata.collector.watchdog import InstrumentWatch
 
 
 class Vigil:
-    """`watched` maps trades, candles and tickers to the exchange's names of these channels.
+    """`watched` maps trades, candles, tickers and books to the exchange's names of these channels.
 
     `stand_in` brings the trades where the channel that should is refused.
     """

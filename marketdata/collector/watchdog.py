@@ -14,6 +14,7 @@ PATIENCE: Final = (1.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """How much longer than its limit a channel may be silent, by how often it was found dead."""
 
 KINDS: Final = ("trades", "candles", "tickers")
+"""Those that every instrument has; books come only where they are kept."""
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class Activity:
     trades: int = 0
     candles: int = 0
     tickers: int = 0
+    books: int = 0
     volume_changes: int = 0
 
 
@@ -89,19 +91,20 @@ class SilenceWatch:
 
 
 class InstrumentWatch:
-    """The three channels of one instrument."""
+    """The channels of one instrument."""
 
     def __init__(self, silence_s: float, candle_silence_s: float) -> None:
         self.channels = {
             "trades": SilenceWatch(silence_s),
             "candles": SilenceWatch(silence_s, candle_silence_s),
             "tickers": SilenceWatch(silence_s),
+            "books": SilenceWatch(silence_s),
         }
 
     def dead(
         self, activity: Activity, now_s: float, subscribed: Collection[str] = KINDS
     ) -> list[str]:
-        """Return which of trades, candles and tickers died since the last look.
+        """Return which of trades, candles, tickers and books died since the last look.
 
         Only of those that are `subscribed` anything is expected.
         """
@@ -109,6 +112,8 @@ class InstrumentWatch:
             "trades": (activity.trades, activity.volume_changes),
             "candles": (activity.candles, activity.trades),
             "tickers": (activity.tickers, activity.trades),
+            # A trade takes from a side of the book.
+            "books": (activity.books, activity.trades),
         }
         dead = []
         for kind, (spoken, proven) in evidence.items():

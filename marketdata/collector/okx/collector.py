@@ -65,7 +65,7 @@ class OKXCollector(BaseCollector):
 
     trade_channel = TRADES_ALL
     trade_stand_in = TRADES
-    watched = {"trades": TRADES_ALL, "candles": CANDLE_1M, "tickers": TICKERS}
+    watched = {"trades": TRADES_ALL, "candles": CANDLE_1M, "tickers": TICKERS, "books": BOOKS5}
 
     def __init__(
         self,
@@ -193,5 +193,7 @@ class OKXCollector(BaseCollector):
             case TickersPush():
                 for ticker in push.tickers:
                     self.pipeline.ticker(ticker)
+            case OtherPush(channel, symbol) if channel == BOOKS5 and symbol in self.pipeline.lanes:
+                self.pipeline.lanes[symbol].activity.books += 1
         if not keep(self._tap, push, message):
             self.complaints.add("bad values", message)

@@ -120,6 +120,16 @@ async def test_every_public_channel_is_kept_as_the_exchange_wrote_it(tmp_path):
 
 
 @pytest.mark.asyncio
+async def test_the_silence_of_books_is_watched_where_they_are_kept(tmp_path):
+    async with recording(tmp_path) as (_, collector):
+        await becomes(lambda: collector.health()["is_live"])
+        books = lambda: collector.channel_health()["BTC-USDT"]["channels"]["books5"]  # noqa: E731
+        await becomes(lambda: books()["age_s"] is not None)
+        heard = collector.pipeline.lanes["BTC-USDT"].activity.books
+        await becomes(lambda: collector.pipeline.lanes["BTC-USDT"].activity.books > heard)
+
+
+@pytest.mark.asyncio
 async def test_one_message_of_an_instrument_is_kept_in_each_stretch_of_exchange_time(tmp_path):
     every_s = {RawChannel.TICKERS: 10.0, RawChannel.BOOKS: 20.0}
     async with recording(tmp_path, every_s=every_s) as (memory, collector):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marketdata.collector.watchdog import Activity, InstrumentWatch
+from marketdata.collector.watchdog import KINDS, Activity, InstrumentWatch
 
 
 def verdicts(watch: InstrumentWatch, seconds: range, **each_second: int) -> list[str]:
@@ -45,6 +45,15 @@ def test_tickers_and_candles_are_dead_when_trades_go_on_without_them():
     found = verdicts(InstrumentWatch(30, 180), range(40), trades=5)
 
     assert sorted(found) == ["candles", "tickers"]
+
+
+def test_books_are_dead_when_trades_go_on_without_them():
+    watch, found = InstrumentWatch(30, 180), []
+    for second in range(40):
+        activity = Activity(trades=second, candles=second, tickers=second)
+        found += watch.dead(activity, float(second), (*KINDS, "books"))
+    assert found == ["books"]
+    assert verdicts(InstrumentWatch(30, 180), range(40), trades=1, candles=1, tickers=1) == []
 
 
 def test_a_candle_channel_must_push_every_minute_even_without_trades():
@@ -90,4 +99,4 @@ def test_ages_tell_when_each_channel_was_last_heard():
     assert watch.ages_s(0.0)["trades"] is None
     verdicts(watch, range(11), trades=1)
 
-    assert watch.ages_s(12.0) == {"trades": 2.0, "candles": 12.0, "tickers": 12.0}
+    assert watch.ages_s(12.0) == {"trades": 2.0, "candles": 12.0, "tickers": 12.0, "books": None}
