@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
 from django.db import connection, transaction
 
 from marketdata.domain.raw import RawChannel
+from marketdata.domain.records import TRADE_DTYPE
 from marketdata.models import Archive
 from marketdata.storage.archives import ArchiveDamaged, check_archive, read_archive
 from marketdata.storage.copying import Pieces
+from marketdata.storage.locks import lock_instrument
 from marketdata.storage.partitions import ensure_partitions
+from marketdata.storage.trades import write_trades
+
+if TYPE_CHECKING:
+    from django.db.backends.utils import CursorWrapper
 
 RAW_COLUMNS: Final = "id,channel,exchange,symbol,exchange_time,received_at,payload"
 TRADE_COLUMNS: Final = "exchange,symbol,executed_at,trade_id,price,size,count,side,received_at"
@@ -39,7 +46,31 @@ insert into marketdata_trade
 select i.id, r.executed_at, r.trade_id, r.price, r.size, r.count, r.side, r.received_at
 from restored r
 join marketdata_instrument i on i.exchange = r.exchange and i.symbol = r.symbol
+where not exists (
+    select 1 from marketdata_trade t
+    where t.instrument_id = i.id and t.executed_at between r.executed_at - interval '10 ms'
+        and r.executed_at + interval '10 ms'
+        and t.trade_id > r.trade_id - r.count and t.trade_id - t.count < r.trade_id
+)
 on conflict do nothing
+"""
+_INSTRUMENTS: Final = """
+select id from marketdata_instrument
+where (exchange, symbol) in (select distinct exchange, symbol from restored) order by id
+"""
+# Rows of which some matches are stored otherwise: alone in one place and merged in the other.
+_OTHERWISE: Final = """
+select r.trade_id, (extract(epoch from r.executed_at) * 1000)::bigint, r.price, r.size, r.side,
+    r.count
+from restored r
+join marketdata_instrument i on i.exchange = r.exchange and i.symbol = r.symbol
+where i.id = %s and exists (
+    select 1 from marketdata_trade t
+    where t.instrument_id = i.id and t.executed_at between r.executed_at - interval '10 ms'
+        and r.executed_at + interval '10 ms'
+        and t.trade_id > r.trade_id - r.count and t.trade_id - t.count < r.trade_id
+        and (t.trade_id, t.count) <> (r.trade_id, r.count)
+)
 """
 _UNKNOWN: Final = """
 select distinct r.exchange || ':' || r.symbol from restored r
@@ -98,8 +129,19 @@ def _restore(stage: str, pieces: Iterator[bytes], insert: str, *, is_raw: bool) 
         if is_raw:
             cursor.execute(_DAYS)
             ensure_partitions([(RawChannel(channel), day) for channel, day in cursor.fetchall()])
+        else:
+            _settle(cursor)
         cursor.execute(insert)
         return int(cursor.rowcount)
+
+
+def _settle(cursor: CursorWrapper) -> None:
+    """Let no match be there twice, merged and alone, with the instruments locked from here on."""
+    cursor.execute(_INSTRUMENTS)
+    for (instrument_id,) in cursor.fetchall():
+        lock_instrument(cursor, instrument_id)
+        cursor.execute(_OTHERWISE, [instrument_id])
+        write_trades(cursor, instrument_id, np.array(cursor.fetchall(), dtype=TRADE_DTYPE))
 
 
 def _opened(name: str) -> tuple[str, Iterator[bytes]]:

@@ -10,6 +10,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from marketdata import tasks
@@ -311,6 +312,35 @@ def test_archived_trades_come_back_to_the_last_digit(btc):
     call_command("restore_archive", name)
     assert read_trades(btc, 0, NOW).tolist() == before
     assert list(Trade.objects.values_list("received_at", flat=True)) == received
+
+
+def test_matches_that_are_stored_merged_and_alone_are_there_once_after_a_restore(btc):
+    keep("trades", keep_days=10, archive=True)
+    alone = tape(TODAY - 150 * DAY_MS, [100.0] * 20, step_ms=1_000)
+    alone["time_ms"][3:6] = alone["time_ms"][3]
+    with connection.cursor() as cursor:
+        write_trades(cursor, btc.pk, alone)
+    Trade.objects.update(received_at=F("executed_at"))
+    (name,) = enforce().archives
+    # The exchange sends the matches 4 to 6 again, in one row.
+    merged = alone[5:6].copy()
+    merged["count"], merged["size"] = 3, alone["size"][3:6].sum()
+    with connection.cursor() as cursor:
+        write_trades(cursor, btc.pk, merged)
+    for _ in range(2):
+        call_command("restore_archive", name)
+        assert read_trades(btc, 0, NOW).tolist() == alone.tolist()
+
+
+def test_a_restore_waits_for_the_write_that_is_under_way(btc):
+    keep("trades", keep_days=10, archive=True)
+    trade(btc, 150)
+    (name,) = enforce().archives
+    with CaptureQueriesContext(connection) as asked:
+        call_command("restore_archive", name)
+    statements = [query["sql"] for query in asked.captured_queries]
+    locked = next(n for n, sql in enumerate(statements) if "pg_advisory_xact_lock(7101" in sql)
+    assert locked < next(n for n, sql in enumerate(statements) if "into marketdata_trade" in sql)
 
 
 def test_trades_that_came_after_the_archive_are_archived_by_the_next_run(btc):
