@@ -7,9 +7,20 @@ import asyncio
 import pytest
 import pytest_asyncio
 
-from marketdata.collector.errors import LostLease
+from marketdata.collector.errors import ExchangeRefused, LostLease
+from marketdata.collector.okx.collector import OKXCollector
+from marketdata.collector.okx.rest import OKXHistory
 from marketdata.simulator.faults import Fault, FaultKind
-from tests.marketdata.collector.collection import assert_equals_the_exchange, collecting
+from tests.marketdata.collector.collection import (
+    QUICK,
+    NoLimits,
+    assert_equals_the_exchange,
+    collecting,
+    endpoints,
+    specs,
+)
+from tests.marketdata.collector.memory import MemorySink, Screen
+from tests.marketdata.collector.waiting import becomes
 from tests.simulated_exchange import START_MS, running_exchange
 
 REFUSED = Fault(kind=FaultKind("refuse"), channel="trades-all", inst_id="ETH-USDT")
@@ -32,6 +43,35 @@ async def test_a_start_in_the_middle_of_a_minute_gives_whole_candles_only(exchan
     await assert_equals_the_exchange(collection, "BTC-USDT", 3)
     await assert_equals_the_exchange(collection, "ETH-USDT-SWAP")
     assert collection.collector.health()["bad"] == 0
+
+
+async def test_an_exchange_that_refuses_its_clock_at_the_start_is_asked_again(exchange):
+    class Refusing(OKXHistory):
+        refusals = 2
+
+        async def server_time_ms(self) -> int:
+            if self.refusals:
+                self.refusals -= 1
+                raise ExchangeRefused("/api/v5/public/time: code 50199 not now")
+            return await super().server_time_ms()
+
+    instruments = await specs(exchange, "BTC-USDT")
+    sink, stop = MemorySink(instruments), asyncio.Event()
+    places = endpoints(exchange)
+    async with Refusing(places, NoLimits()) as rest:
+        collector = OKXCollector(
+            instruments=instruments,
+            sink=sink,
+            publisher=Screen(),
+            endpoints=places,
+            history=rest,
+            settings=QUICK,
+        )
+        running = asyncio.create_task(collector.run(stop))
+        await becomes(lambda: bool(sink.books["BTC-USDT"].candles), seconds=15)
+        stop.set()
+        await asyncio.wait_for(running, 5)
+    assert rest.refusals == 0
 
 
 async def test_closed_candles_are_shown_after_they_are_stored_and_forming_ones_all_along(exchange):
