@@ -104,7 +104,7 @@ class Reporter:
         silence_s = round(self._monotonic() - self._moved_s, 1)
         return replace(
             report,
-            counters=health | {"silence_s": silence_s},
+            counters=health | {"silence_s": silence_s, "told_ms": time.time_ns() // 1_000_000},
             channels=channels,
             health=overall(channel_states(channels)).value,
         )

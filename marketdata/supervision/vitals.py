@@ -106,6 +106,7 @@ def _collector(row: Collector, restarts: int, before: Mapping[str, Any] | None) 
         "channels": {state: states.count(state) for state in sorted(set(states))},
         "troubled": _troubled(row.channels),
         "messages": counters.get("messages", 0),
+        "told_ms": counters.get("told_ms"),
         "lag": counters.get("lag") or {},
         "waiting_trades": counters.get("waiting_trades", 0),
         "holes": counters.get("holes", 0),
@@ -128,10 +129,10 @@ def _troubled(channels: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _rate(row: Mapping[str, Any], before: Mapping[str, Any] | None) -> float | None:
-    """Return the messages a second since `before`; as told before until the next heartbeat."""
-    if before is None or row["heartbeat_ms"] is None or before.get("heartbeat_ms") is None:
+    """Return the messages a second since `before`; as told before until it tells anew."""
+    if before is None or row["told_ms"] is None or before.get("told_ms") is None:
         return None
-    passed_ms = row["heartbeat_ms"] - before["heartbeat_ms"]
+    passed_ms = row["told_ms"] - before["told_ms"]
     arrived = row["messages"] - before.get("messages", 0)
     if passed_ms <= 0:
         kept: float | None = before.get("messages_s")

@@ -62,6 +62,7 @@ export class IntegrityBadge {
     this.#element.hidden = found.expected === 0;
     this.#element.dataset.tone = missing || gaps || found.differing ? "warn" : "good";
     this.#element.querySelector(".word").textContent = parts.join(" · ");
+    this.#element.dataset.short = share(found.complete_share);
     this.#element.title = this.#sentence(found, missing);
     const day = time(found.gaps.at(-1)?.start ?? found.end - 1, true);
     this.#element.href = `/data/?${new URLSearchParams({ exchange: found.exchange, instrument: found.symbol, day })}`;

@@ -42,6 +42,7 @@ def collector(db):
         exchange_time=timezone.now(),
         counters={
             "messages": 1_000,
+            "told_ms": 1_000_000,
             "connected": {"public": True, "business": False},
             "channels": {"public": 3, "business": 2},
             "lag": {"p50_ms": 12, "p99_ms": 80, "trades_s": 4.5},
@@ -87,17 +88,18 @@ def test_the_topic_is_for_staff():
         TOPICS.authorise(get_user_model()(username="bob"), "health")
 
 
-def test_messages_a_second_are_counted_between_two_heartbeats(collector):
+def test_messages_a_second_are_counted_between_two_reports(collector):
     first = vitals.vitals(workers=False)
     assert vitals.vitals(first, workers=False)["collectors"][0]["messages_s"] is None
-    collector.counters["messages"] = 1_500
-    collector.heartbeat_at += timedelta(seconds=5)
+    collector.heartbeat_at += timedelta(seconds=3)
+    collector.save()
+    assert vitals.vitals(first, workers=False)["collectors"][0]["messages_s"] is None
+    collector.counters |= {"messages": 1_500, "told_ms": 1_005_000}
     collector.save()
     second = vitals.vitals(first, workers=False)
     assert second["collectors"][0]["messages_s"] == 100.0
     assert vitals.vitals(second, workers=False)["collectors"][0]["messages_s"] == 100.0
-    collector.counters["messages"] = 10
-    collector.heartbeat_at += timedelta(seconds=5)
+    collector.counters |= {"messages": 10, "told_ms": 1_010_000}
     collector.save()
     assert vitals.vitals(second, workers=False)["collectors"][0]["messages_s"] is None
 
