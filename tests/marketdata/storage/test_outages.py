@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 
 import pytest
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import connection, connections, transaction
 
 from marketdata.collector.errors import LostLease, SinkUnavailable
 from marketdata.domain.events import Hole, HoleCause
-from marketdata.models import Collector, Trade
+from marketdata.models import Collector, RefusedBatch, Trade
 from marketdata.storage import DatabaseSink
 from tests.marketdata.storage.builders import DAY, batch, make_instrument, minutes, tape
 
@@ -123,10 +123,11 @@ def test_a_session_that_ends_in_the_middle_of_a_batch_is_followed_by_another(sin
     assert Trade.objects.count() == 1
 
 
-def test_a_value_the_table_refuses_is_no_outage(sink):
+def test_a_value_the_table_refuses_is_no_outage_and_is_put_aside(sink):
     backwards = Hole(9, 5, DAY, DAY + 1, HoleCause.LOSS)
-    with pytest.raises(IntegrityError, match="gap_not_empty"):
-        sink.commit(batch(opened=(backwards,)))
+    sink.commit(batch(trades=tape(DAY, [100.0]), opened=(backwards,)))
+    assert "gap_not_empty" in RefusedBatch.objects.get().error
+    assert not Trade.objects.exists()
 
 
 def test_a_take_over_waits_for_the_batch_that_has_passed_the_fence():
