@@ -56,5 +56,5 @@ def run(ground: Ground, scene: Scene, schedule: Schedule, folder: Path) -> str:
         running_stack(ground, scene.template, exchange) as stack,
     ):
         collect(stack, scene, schedule)
-        repair_s = repaired(stack, scene)
+        repair_s = repaired(stack, scene, may_merge=schedule.may_merge_trades)
     return f"{time.monotonic() - started:.0f} s, {repair_s:.0f} s of them until repaired"
