@@ -207,7 +207,8 @@ class Migration(migrations.Migration):
             model_name="datagap",
             name="end",
             field=models.DateTimeField(
-                help_text="Trades: time of the first one after the gap. Candles: end of the last missing."
+                help_text="Trades: time of the first one after the gap. "
+                "Candles: end of the last missing."
             ),
         ),
         migrations.AlterField(
@@ -231,7 +232,8 @@ class Migration(migrations.Migration):
             model_name="datagap",
             name="start",
             field=models.DateTimeField(
-                help_text="Trades: time of the last one before the gap. Candles: first open time missing."
+                help_text="Trades: time of the last one before the gap. "
+                "Candles: first open time missing."
             ),
         ),
         migrations.AlterField(

@@ -100,5 +100,6 @@ def test_an_instrument_of_an_exchange_that_is_not_collected_here_is_a_conflict(s
     answer = staff.post(f"{URL}okx/BTC-USDT/enable/")
     assert answer.status_code == 409
     assert answer.json()["detail"] == (
-        "okx is not collected here: this installation was started for okx-sim (TCPD_EXCHANGE)"
+        "okx is not collected here: this installation was started for okx-sim "
+        "(TCPD_EXCHANGE, TCPD_MORE_EXCHANGES)"
     )
