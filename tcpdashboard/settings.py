@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "marketdata",
     "strategies",
     "backtests",
+    "bots",
 ]
 
 MIDDLEWARE = [
