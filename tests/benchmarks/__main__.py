@@ -64,6 +64,8 @@ def with_engines(action: object) -> None:
     )
     os.environ.setdefault("TCPD_SECRET_KEY", secrets.token_urlsafe(48))
     os.environ.setdefault("TCPD_LOG_LEVEL", "WARNING")
+    # One person asks for more windows here than people may; counting them is measured as well.
+    os.environ.setdefault("TCPD_CHART_RATE", "100000/min")
     try:
         import django
         from django.core.management import call_command
