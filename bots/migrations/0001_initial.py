@@ -250,14 +250,30 @@ class Migration(migrations.Migration):
                     "end",
                     models.DateTimeField(
                         blank=True,
-                        help_text="Open time of the first minute that it did not trade.",
+                        help_text="Open time of the first minute that it did not do whole.",
                         null=True,
+                    ),
+                ),
+                (
+                    "end_phase",
+                    models.SmallIntegerField(
+                        choices=[(0, "Opening"), (1, "Close")],
+                        default=0,
+                        help_text="The half of it that was due then.",
                     ),
                 ),
                 (
                     "first_kernel",
                     models.BinaryField(
                         help_text="The record of the execution kernel at its start."
+                    ),
+                ),
+                (
+                    "last_kernel",
+                    models.BinaryField(
+                        blank=True,
+                        help_text="The record at its end: what every replay must end with.",
+                        null=True,
                     ),
                 ),
                 (
@@ -1148,10 +1164,13 @@ class Migration(migrations.Migration):
             model_name="botrun",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("end", None), ("end_reason", ""), ("ended_at", None)),
+                    models.Q(
+                        ("end", None), ("end_reason", ""), ("ended_at", None), ("last_kernel", None)
+                    ),
                     models.Q(
                         ("end__gte", models.F("start")),
                         ("ended_at__isnull", False),
+                        ("last_kernel__isnull", False),
                         models.Q(("end_reason", ""), _negated=True),
                     ),
                     _connector="OR",

@@ -185,9 +185,15 @@ class BotRun(models.Model):
     )
     start = models.DateTimeField(help_text="Open time of the first minute that it traded.")
     end = models.DateTimeField(
-        null=True, blank=True, help_text="Open time of the first minute that it did not trade."
+        null=True, blank=True, help_text="Open time of the first minute that it did not do whole."
+    )
+    end_phase = models.SmallIntegerField(
+        choices=Bot.Phase, default=Bot.Phase.OPENING, help_text="The half of it that was due then."
     )
     first_kernel = models.BinaryField(help_text="The record of the execution kernel at its start.")
+    last_kernel = models.BinaryField(
+        null=True, blank=True, help_text="The record at its end: what every replay must end with."
+    )
     warmup_seen: models.JSONField[Any, Any] = models.JSONField(
         default=list,
         blank=True,
@@ -204,8 +210,11 @@ class BotRun(models.Model):
             models.UniqueConstraint(fields=("bot", "number"), name="botrun_number_unique"),
             models.UniqueConstraint(fields=("bot",), condition=Q(end=None), name="botrun_one_open"),
             models.CheckConstraint(
-                condition=Q(end=None, ended_at=None, end_reason="")
-                | (Q(end__gte=F("start"), ended_at__isnull=False) & ~Q(end_reason="")),
+                condition=Q(end=None, ended_at=None, end_reason="", last_kernel=None)
+                | (
+                    Q(end__gte=F("start"), ended_at__isnull=False, last_kernel__isnull=False)
+                    & ~Q(end_reason="")
+                ),
                 name="botrun_end_whole",
             ),
             models.CheckConstraint(condition=Q(anchor__lte=F("start")), name="botrun_anchored"),
