@@ -30,9 +30,9 @@ ICONS = (  # names, as the package's icons folder spells them
     "file-earmark-spreadsheet gear grid-3x3-gap info-circle keyboard moon-stars pause-fill "
     "person-circle play-fill plus-lg power question-circle search skip-end-fill sun table "
     "window-sidebar x-lg activity zoom-in zoom-out chevron-left chevron-right bell database "
-    "heart-pulse lock unlock shield-check shield-exclamation clock-history graph-up-arrow "
-    "list-check sliders tags pencil trash arrow-repeat copy layers file-earmark-zip file-earmark-text robot "
-    "wallet2 stop-fill bezier2 lightning-charge eye"
+    "heart-pulse lock unlock shield-check shield-exclamation clock-history graph-up-arrow list- "
+    "check sliders tags pencil trash arrow-repeat copy layers file-earmark-zip file-earmark-text "
+    "robot wallet2 stop-fill bezier2 lightning-charge eye"
 )
 
 
