@@ -246,6 +246,10 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = SPECTACULAR
 
+# ----------------------------------------------------------------------------- charts
+# What may be drawn over candles: the addresses that list the layers of an instrument, by name.
+CHART_LAYERS: dict[str, str] = {}
+
 # ----------------------------------------------------------------------------- live updates
 SOCKETS_PER_USER = env.int("TCPD_SOCKETS_PER_USER", default=30)
 SOCKET_CHECK_SECONDS = env.float("TCPD_SOCKET_CHECK_SECONDS", default=15)

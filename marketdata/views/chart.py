@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -112,6 +113,8 @@ def _chart_settings(
         "view": view,
         "indicators": choices_text(choices),
         "registry": _registry(),
+        "layers": request.GET.get("layers", ""),
+        "layer_sources": {kind: reverse(name) for kind, name in settings.CHART_LAYERS.items()},
         **figure_and_window(instrument, finest, level, max(start_ms, 0), end_ms, choices),
     }
 

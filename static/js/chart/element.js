@@ -6,6 +6,7 @@
 
 import { layout, margins, palette, traces } from "./figure.js";
 import { Gestures } from "./gestures.js";
+import { layerNotes, layerTraces } from "./layers.js";
 import { PriceScale } from "./price_scale.js";
 import { Legend } from "./legend.js";
 import { Geometry, Overlay } from "./overlay.js";
@@ -24,6 +25,7 @@ class TcpChart extends HTMLElement {
   #view = null;
   #shownView = null; // the view while a drag is under way
   #live = [];
+  #layers = [];
   #last = null;
   #scaleName = "price";
   #drawn = null; // what Plotly shows: { ranges, scale }
@@ -80,6 +82,13 @@ class TcpChart extends HTMLElement {
     if (this.#drawn === null) return;
     if (this.#needsRoom()) this.requestDraw();
     this.#drawOverlay();
+  }
+
+  /** Draw `layers` over the prices, as layers.js describes them. */
+  setLayers(layers) {
+    if (this.#layers.length === 0 && layers.length === 0) return;
+    this.#layers = layers;
+    if (this.#drawn !== null) this.requestDraw();
   }
 
   get series() {
@@ -154,7 +163,8 @@ class TcpChart extends HTMLElement {
       scale,
     });
     const size = { width: this.clientWidth, height: this.clientHeight };
-    return { data: traces(this.#figure, this.#series, colour), layout: { ...made, ...size }, ranges, scale };
+    const data = [...traces(this.#figure, this.#series, colour), ...layerTraces(this.#layers, this.#series.step, colour)];
+    return { data, layout: { ...made, ...size }, ranges, scale };
   }
 
   async #first({ data, layout: made }) {
@@ -192,6 +202,7 @@ class TcpChart extends HTMLElement {
       isReading: this.#cursor !== null,
       isForming: candle !== null && candle === this.#last && candle.isForming,
       isIncomplete: candle !== null && this.#series.incomplete.has(candle.time),
+      notes: this.#cursor === null || candle === null ? [] : layerNotes(this.#layers, candle.time, this.#series.step),
     });
   }
 

@@ -2,6 +2,8 @@
 
 import { compact, direction, fixed, percent, plain, time as timeText } from "../format.js";
 
+const MOST_NOTES = 6;
+
 export class Legend {
   constructor(host, decimals) {
     this.host = host;
@@ -29,7 +31,7 @@ export class Legend {
   }
 
   /** Show `candle`: its figures, and `values` by column where they are known. */
-  show(candle, values, { isDaily, isReading, isForming, isIncomplete }) {
+  show(candle, values, { isDaily, isReading, isForming, isIncomplete, notes }) {
     for (const [key, line] of this.lines) line.replaceChildren(...this.#parts(key, candle, values));
     const price = this.lines.get("price");
     if (candle === null) return;
@@ -37,6 +39,7 @@ export class Legend {
     price.prepend(part(timeText(candle.time, isDaily), [], "when"));
     if (isIncomplete) price.append(part("Minutes missing", [], "note"));
     if (isForming) price.append(part("forming", [], "forming"));
+    price.append(...notes.slice(0, MOST_NOTES).map((text) => part(text, [], "did")));
   }
 
   #parts(key, candle, values) {

@@ -11,6 +11,7 @@ export class Model {
     this.settings = settings;
     this.timeframe = settings.timeframe;
     this.indicators = settings.indicators;
+    this.layers = settings.layers;
     this.levels = settings.levels;
     this.stretch = { start: settings.stored[0], end: settings.stored[1] };
     this.isFollowing = settings.view === null;
@@ -84,6 +85,7 @@ export class Model {
   /** Write all of it into the address; `isNew` makes a step that the back button undoes. */
   remember(isNew = false) {
     const query = new URLSearchParams({ indicators: this.indicators });
+    if (this.layers !== "") query.set("layers", this.layers);
     if (!this.isFollowing) {
       query.set("start", Math.round(this.view.start));
       query.set("end", Math.round(this.view.end));

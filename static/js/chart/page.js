@@ -6,6 +6,7 @@ import "./element.js";
 import { IndicatorDialog } from "./indicators.js";
 import { IntegrityBadge } from "./integrity.js";
 import { listenToKeys } from "./keyboard.js";
+import { Layers, startLayerMenu } from "./layers.js";
 import { LiveCandles } from "./live.js";
 import { Model } from "./model.js";
 import { Quote } from "./quote.js";
@@ -29,6 +30,7 @@ class ChartPage {
     this.toolbar = new Toolbar(this);
     this.quote = new Quote(settings);
     this.integrity = new IntegrityBadge(settings);
+    this.layers = new Layers(settings.layer_sources, settings.layers, (layers) => this.chart.setLayers(layers));
     this.owesFigure = false; // indicators were chosen and their figure has not come yet
     this.timer = this.closedTimer = this.shiftTimer = null;
     this.missedAfter = null; // the end of a window after which candles are missing and were asked for
@@ -38,6 +40,7 @@ class ChartPage {
     this.model.start(this.chart.clientWidth);
     this.chart.start(this.settings.decimals);
     this.toolbar.startScale();
+    startLayerMenu(this.layers, this.settings, () => this.setLayers());
     this.take({ figure: this.settings.figure, window: this.settings.window }, 0);
     this.show();
     this.listen();
@@ -192,6 +195,7 @@ class ChartPage {
     this.chart.setWindow(held, this.live.list());
     this.chart.setView(this.model.view);
     this.live.follow(topic);
+    this.layers.cover(held.start_ms, held.end_ms);
     watchAge(topic);
     this.integrity.watch(this.model.view, this.chart.series);
     this.toolbar.show();
@@ -208,6 +212,11 @@ class ChartPage {
     this.model.remember();
     this.owesFigure = true;
     this.fetch();
+  }
+
+  setLayers() {
+    this.model.layers = this.layers.text;
+    this.model.remember();
   }
 
   // ------------------------------------------------------------------ live
