@@ -899,6 +899,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("changed_at", models.DateTimeField(auto_now=True)),
+                (
+                    "peaks",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="The highest profit so far by quote currency.",
+                    ),
+                ),
             ],
             options={
                 "verbose_name_plural": "owner limits",
@@ -949,6 +957,17 @@ class Migration(migrations.Migration):
                 ("time", models.DateTimeField(help_text="Exchange time.")),
                 ("numbers", models.JSONField(default=dict)),
                 ("lifted_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "lifted_by",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Empty while it stands, and when a new day lifted it.",
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
                 (
                     "owner",
                     models.ForeignKey(

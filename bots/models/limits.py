@@ -38,6 +38,9 @@ class OwnerLimits(models.Model):
     )
     action = models.CharField(max_length=8, choices=Action, default=Action.BLOCK)
     changed_at = models.DateTimeField(auto_now=True)
+    peaks: models.JSONField[Any, Any] = models.JSONField(
+        default=dict, blank=True, help_text="The highest profit so far by quote currency."
+    )
 
     class Meta:
         verbose_name_plural = "owner limits"
@@ -63,6 +66,14 @@ class OwnerVerdict(models.Model):
     time = models.DateTimeField(help_text="Exchange time.")
     numbers: models.JSONField[Any, Any] = models.JSONField(default=dict)
     lifted_at = models.DateTimeField(null=True, blank=True)
+    lifted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="Empty while it stands, and when a new day lifted it.",
+    )
 
     class Meta:
         ordering = ("-pk",)
