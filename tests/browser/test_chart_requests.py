@@ -51,8 +51,11 @@ def test_a_candle_that_closes_does_not_take_the_indicator_away(open_page, site):
     price = page.evaluate(f"{PLOT}.data[0].close.at(-1)")
     site.publish_candle("BTC-USDT", "5m", site.end_ms, [price] * 4, closed=True)
     deadline(page, lambda: len(held) >= 2)
+    assert "sma:20.sma" not in page.evaluate(COLUMNS)
     page.unroute("**/figure?*")
     page.wait_for_selector(".legend:has-text('SMA 20')")
+    settle(page)
+    assert "sma:20.sma" in page.evaluate(COLUMNS)
 
 
 def test_trying_again_after_a_failure_brings_the_indicator(open_page):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.db import connection
@@ -16,9 +17,19 @@ from tcpdashboard.common.alerts import raise_alert
 from tcpdashboard.common.jobs.progress import publish_job
 from tcpdashboard.common.models import Alert, Job
 from tests.browser.charts import PHONE
+from tests.browser.conftest import NAME
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
 
+TILES = [
+    "Lag, exchange to commit",
+    "Messages",
+    "Queues",
+    "Beat",
+    "Database",
+    "Redis",
+    "Disk free",
+]
 CELL = """(kind) => {
     const map = document.querySelector(".heat-canvas");
     const { rows } = JSON.parse(document.getElementById("coverage-figures").textContent);
@@ -123,11 +134,15 @@ def test_a_repair_that_cannot_be_done_says_why(open_page, site, rows):
     gap = gap_of(site)
     page = open_page()
     page.expected += ["409"]
-    refusal = {"detail": "it is repaired: nothing is to do"}
-    page.route("**/repair/", lambda route: route.fulfill(status=409, json=refusal))
     open_data(page)
+    # Nobody is told: the page still shows the gap as it was.
+    DataGap.objects.filter(pk=gap.pk).update(state="repaired", closed_at=timezone.now())
     page.click(f"[data-repair='{gap.pk}']")
-    page.wait_for_selector("#problem:text-is('It is repaired: nothing is to do.')")
+    page.wait_for_selector("#problem:text-matches('^Candles of .* is repaired: nothing is to do')")
+    said = page.inner_text("#problem")
+    assert said == f"{str(gap)[0].upper()}{str(gap)[1:]} is repaired: nothing is to do."
+    gap.refresh_from_db()
+    assert (gap.state, gap.attempts) == ("repaired", 0)
 
 
 def test_a_range_is_locked_by_the_form_and_unlocked_again(open_page, site, rows):
@@ -140,11 +155,21 @@ def test_a_range_is_locked_by_the_form_and_unlocked_again(open_page, site, rows)
     page.fill("#lock-reason", "checked by hand")
     page.click("#locks .order button")
     page.wait_for_selector("#lock-end-error:text-is('expected a time after start')")
+    assert not RangeLock.objects.exists()
     page.fill("#lock-end", "2026-11-02T00:00")
     page.click("#locks .order button")
     page.wait_for_selector("#locks td:has-text('checked by hand')")
+    lock = RangeLock.objects.get()
+    assert (lock.instrument, lock.reason, lock.made_by.get_username()) == (
+        btc(),
+        "checked by hand",
+        NAME,
+    )
+    assert lock.start == datetime(2026, 11, 1, tzinfo=UTC)
+    assert lock.end == datetime(2026, 11, 2, tzinfo=UTC)
     page.click("#locks button:text-is('Remove')")
     page.wait_for_selector("#locks :text('No range is locked')")
+    assert not RangeLock.objects.exists()
 
 
 def test_a_backfill_is_followed_paused_resumed_and_cancelled(open_page, site, rows):
@@ -184,7 +209,17 @@ def test_the_system_page_shows_every_part(open_page, site):
     page = open_page()
     page.goto("/system/")
     page.wait_for_selector("#tiles dt:text-is('Disk free')")
+    assert page.locator("#tiles dt").all_inner_texts() == TILES
+    assert "" not in page.locator("#tiles dd.num").all_inner_texts()
+    parts = page.locator("main section h2").all_inner_texts()
+    assert parts == [
+        "Collectors",
+        "Workers and queues",
+        "Database connections",
+        "Statements that took longest in all",
+    ]
     page.wait_for_selector("#collectors th:text-is('okx-sim')")
+    page.wait_for_selector("#workers [data-rows]:has-text('default')")
     page.wait_for_selector("#database th:has-text('tcpdashboard')")
     page.wait_for_selector("#statements code")
 
@@ -200,6 +235,9 @@ def test_the_bell_rings_on_any_page_and_falls_silent_once_all_is_seen(open_page,
     page.click("[data-acknowledge=all]")
     page.wait_for_selector(".one-alert:has-text('acknowledged by ann')")
     page.wait_for_selector("#bell-count", state="hidden")
+    alert = Alert.objects.get()
+    assert alert.acknowledged_by.get_username() == NAME
+    assert alert.acknowledged_at is not None
 
 
 def test_the_chart_says_how_whole_its_candles_are_and_leads_to_the_day(open_page, site):
@@ -208,3 +246,7 @@ def test_the_chart_says_how_whole_its_candles_are_and_leads_to_the_day(open_page
     page.wait_for_selector("#integrity[data-tone]:has-text('complete')")
     page.click("#integrity")
     page.wait_for_selector("#day h3:has-text('BTC-USDT on')")
+    query = parse_qs(urlsplit(page.url).query)
+    day = from_ms(site.end_ms - MINUTE_MS).date()
+    assert urlsplit(page.url).path == "/data/"
+    assert (query["instrument"], query["day"]) == (["BTC-USDT"], [day.isoformat()])

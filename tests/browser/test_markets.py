@@ -52,11 +52,17 @@ def test_without_a_connection_no_feed_is_called_live(open_page, site):
     open_markets(page)
     site.publish_collector("live")
     wait_for_word(page, "Live")
+    words = page.locator("#markets .feed .word")
+    before = words.all_inner_texts()
+    assert before.count("Live") == 2
     page.context.set_offline(True)
     wait_for_word(page, "No connection")
+    assert "Live" not in words.all_inner_texts()
+    assert page.locator("#markets .feed[data-state=live]").count() == 0
     page.context.set_offline(False)
     site.publish_collector("live")
     wait_for_word(page, "Live")
+    assert words.all_inner_texts() == before
 
 
 def test_a_chart_says_that_its_feed_is_degraded_though_candles_come(open_page, site):

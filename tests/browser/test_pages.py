@@ -306,6 +306,9 @@ def test_another_symbol_is_found_by_keys(open_page):
     page.keyboard.type("eth")
     page.keyboard.press("Enter")
     page.wait_for_url("**/chart/okx-sim/ETH-USDT/5m/**")
+    page.wait_for_selector("tcp-chart[data-drawn]")
+    assert page.inner_text("h1") == "Chart of ETH-USDT"
+    assert page.inner_text("#symbol-button").strip() == "ETH-USDT"
 
 
 def test_what_is_shown_can_be_read_as_a_table_and_taken_as_a_file(open_page, site):

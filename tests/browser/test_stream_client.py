@@ -279,6 +279,8 @@ def test_a_server_without_its_source_is_shown_as_stale(page, live):
     live.send(type="status", live=True)
     wait_for_state(page, "live")
 
+    assert page.evaluate("states") == ["connecting", "live", "stale", "live"]
+
 
 def test_the_end_of_the_session_is_told_and_not_answered_with_retries(page, live, server):
     live.connection.close(4401)
@@ -291,13 +293,32 @@ def test_after_logging_in_elsewhere_a_tab_goes_on_when_it_is_shown(page, live, s
     live.connection.close(4401)
     wait_for_state(page, "login")
     page.evaluate('() => document.dispatchEvent(new Event("visibilitychange"))')
-    wait_until(lambda: len(server.sockets) == 2)
+    second = server.socket(2)
+    second.send(type="status", live=True)
+    wait_until(lambda: second.asked("subscribe", "t"))
+    wait_for_state(page, "live")
+
+    assert page.evaluate("states") == ["connecting", "live", "login", "connecting", "live"]
 
 
 def test_too_many_connections_are_told_and_tried_again_without_haste(page, live, server):
-    live.connection.close(4430, "too many connections of one person: close other tabs")
-    wait_for_state(page, "full")
-    wait_until(lambda: len(server.sockets) == 2)
+    page.evaluate("""() => {
+        window.moments = [];
+        stream.addEventListener("state", ({ detail }) =>
+            moments.push([detail.state, performance.now()]));
+    }""")
+    for number in range(1, 4):
+        socket = server.socket(number)
+        socket.connection.close(4430, "too many connections of one person: close other tabs")
+    server.socket(4)
+
+    told = page.evaluate("moments")
+    assert [state for state, _ in told] == ["full", "connecting"] * 3
+    waits_ms = [
+        after - before for (_, before), (_, after) in zip(told[::2], told[1::2], strict=True)
+    ]
+    # A lost connection is made again within twice the first pause, jitter and all.
+    assert min(waits_ms) >= OPTIONS["lastRetryMs"] / 2 > 2 * OPTIONS["firstRetryMs"]
 
 
 def test_a_hidden_tab_lets_go_and_comes_back_when_it_is_shown(page, live, server):
@@ -332,17 +353,32 @@ def test_a_refused_topic_is_told_by_an_event(page, live):
         window.refusal = event.detail;
     })""")
     live.send(type="error", topic="u", error="there is no topic 'u'")
-    page.wait_for_function("window.refusal?.topic === 'u'")
+    page.wait_for_function("window.refusal !== undefined")
+
+    assert page.evaluate("refusal") == {
+        "type": "error",
+        "topic": "u",
+        "error": "there is no topic 'u'",
+    }
+    assert page.evaluate("stream.state") == "live"
 
 
 def test_a_handler_that_fails_does_not_stop_the_others(page, live):
     page.evaluate("""() => {
-        window.addEventListener("error", (event) => { window.failure = event.message; });
+        window.failures = [];
+        window.addEventListener("error", (event) => failures.push(event.error.message));
         stream.subscribe("t", () => { throw new Error("mine"); });
+        follow("t");
     }""")
-    page.wait_for_function("window.failure !== undefined")
-    live.topic("update", 6)
     wait_for_heard(page, 2)
+    live.topic("update", 6)
+    wait_for_heard(page, 4)
+
+    assert [(seq, kind) for seq, kind, _ in heard(page)] == [
+        *[(5, "snapshot")] * 2,
+        *[(6, "update")] * 2,
+    ]
+    assert page.evaluate("failures") == ["mine", "mine"]
 
 
 def test_closing_ends_the_connection_for_good(page, live, server):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 import urllib.request
@@ -62,22 +63,33 @@ def test_a_terminated_worker_drains_and_gives_the_lease_back(exchange, tmp_path)
         given_back = row()
         assert (given_back.lease_owner, given_back.lease_expires_at) == ("", None)
         assert given_back.state == "stopped"
+        assert given_back.ended_reason == "shutdown"
         said = worker.log.read_text()
-        assert "worker" in said
+        assert ended(worker) == ["the process ends"]
         assert "Traceback" not in said
+        assert "not everything could be stored" not in said
+        assert "collector_did_not_drain" not in said
 
 
 def test_stop_start_and_restart_reach_the_worker(exchange, tmp_path):
-    with celery(BEAT, exchange, tmp_path), celery(WORKER, exchange, tmp_path):
+    with celery(BEAT, exchange, tmp_path), celery(WORKER, exchange, tmp_path) as worker:
         services.seed_demo("okx-sim")
         until(lambda: row().state == "live", 30)
+        until(lambda: Trade.objects.exists(), 30)
         services.request_stop(row())
         until(lambda: row().state == "stopped" and not row().lease_owner, 10)
+        assert ended(worker) == ["stopped on request"]
+        stored = Trade.objects.count()
         services.request_start(row())
         until(lambda: row().state == "live", 10)
-        before = row().fencing_token
+        assert (row().fencing_token, holder_pid()) == (2, worker.process.pid)
+        until(lambda: Trade.objects.count() > stored, 20)
         services.request_restart(row())
-        until(lambda: row().fencing_token > before and row().state == "live", 15)
+        until(lambda: row().fencing_token > 2 and row().state == "live", 15)
+        assert (row().fencing_token, holder_pid()) == (3, worker.process.pid)
+        assert ended(worker) == ["stopped on request", "restarts on request"]
+        stored = Trade.objects.count()
+        until(lambda: Trade.objects.count() > stored, 20)
 
 
 def test_live_candles_and_history_join_into_the_exchange_s_own(exchange, tmp_path):
@@ -169,6 +181,12 @@ def in_charge(workers):
 
 def holder_pid():
     return int(row().lease_owner.split(":")[1])
+
+
+def ended(worker):
+    """Return why the worker's collectors ended, as it said, one after the other."""
+    said = re.sub(r"\x1b\[[0-9;]*m", "", worker.log.read_text())
+    return re.findall(r"collector_ended .*?reason='([^']*)'", said)
 
 
 def reasons():

@@ -121,12 +121,20 @@ async def test_every_public_channel_is_kept_as_the_exchange_wrote_it(tmp_path):
 
 @pytest.mark.asyncio
 async def test_the_silence_of_books_is_watched_where_they_are_kept(tmp_path):
-    async with recording(tmp_path) as (_, collector):
-        await becomes(lambda: collector.health()["is_live"])
+    script = tmp_path / "faults.json"
+    script.write_text('{"kind": "silence", "channel": "books5", "seconds": 4, "after": 120}')
+    async with recording(tmp_path, faults=script) as (_, collector):
         books = lambda: collector.channel_health()["BTC-USDT"]["channels"]["books5"]  # noqa: E731
-        await becomes(lambda: books()["age_s"] is not None)
-        heard = collector.pipeline.lanes["BTC-USDT"].activity.books
-        await becomes(lambda: collector.pipeline.lanes["BTC-USDT"].activity.books > heard)
+        await becomes(lambda: collector.health()["is_live"] and books()["state"] == "live")
+        activity = collector.pipeline.lanes["BTC-USDT"].activity
+        await becomes(
+            lambda: "silent channels: books5 BTC-USDT" in collector.health()["last_error"]
+        )
+        heard, traded = activity.books, activity.trades
+        await becomes(lambda: activity.books > heard)
+        await becomes(lambda: books()["state"] == "live")
+        assert activity.trades > traded
+        assert collector.health()["reconnects"] == 0, "one channel was subscribed anew"
 
 
 @pytest.mark.asyncio

@@ -121,14 +121,23 @@ async def test_before_the_tape_there_is_no_history_and_after_it_nothing_happens(
 @pytest.mark.asyncio
 async def test_a_cut_is_over_at_the_end_of_the_tape(tmp_path):
     tape = write(tmp_path, "5,600000,100,1,buy\n6,630000,101,2,sell\n")
-    async with running_exchange(tmp_path, tape=tape, symbol="BTC-USDT", speed=100.0) as exchange:
+    async with running_exchange(tmp_path, tape=tape, symbol="BTC-USDT", speed=20.0) as exchange:
         exchange.faults.add([Fault(kind=FaultKind.CUT, seconds=3600.0)])
         async with asyncio.timeout(10):
             while not exchange.network.is_cut:  # noqa: ASYNC110 -- a port has no event
                 await asyncio.sleep(0.01)
-            await reaches(exchange, 630_000)
-            while exchange.network.is_cut:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+            address = f"{exchange.rest_url}/api/v5/market/history-trades?instId=BTC-USDT&after=7"
+            async with httpx.AsyncClient() as client:
+                with pytest.raises(httpx.ConnectError):
+                    await client.get(address)
+                cut_at_ms = exchange.clock.now_ms
+                await reaches(exchange, 630_000)
+                while exchange.network.is_cut:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                trades = (await client.get(address)).json()["data"]
+    assert cut_at_ms < 630_000
+    assert exchange.clock.now_ms == 630_000
+    assert [row["tradeId"] for row in trades] == ["6", "5"]
 
 
 @pytest.mark.asyncio

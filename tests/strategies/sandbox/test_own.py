@@ -184,21 +184,28 @@ def test_the_next_run_starts_afresh_after_a_failure(write):
         assert len(strategy.process_data(CANDLES.first(299))) == 299
 
 
-def test_nothing_is_left_of_a_process_that_started_others(write):
-    body = "        subprocess.Popen(['sleep', '61.5'])\n        os._exit(1)\n"
-    before = {process.pid for process in psutil.process_iter()}
-    failure(write(body))
+def test_nothing_is_left_of_a_process_that_started_others(write, tmp_path):
+    note = tmp_path / "grandchild"
+    body = (
+        "        other = subprocess.Popen(['sleep', '61.5'])\n"
+        f"        open({str(note)!r}, 'w').write(str(other.pid))\n"
+        "        os._exit(1)\n"
+    )
+    failed = failure(write(body))
+    assert "it called os._exit(1)" in failed.reason
+    started = int(note.read_text())
     deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        left = [
-            process
-            for process in psutil.process_iter(["cmdline"])
-            if process.pid not in before and "61.5" in (process.info["cmdline"] or [])
-        ]
-        if not left:
-            return
+    while is_running(started):
+        assert time.monotonic() < deadline, f"process {started} is left behind"
         time.sleep(0.05)
-    pytest.fail(f"left behind: {left}")
+
+
+def is_running(process_id):
+    """Whether a process is there; one that nobody has buried yet is gone."""
+    try:
+        return psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_it_sees_no_address_and_no_key(write, monkeypatch):
