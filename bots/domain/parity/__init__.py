@@ -1,0 +1,1 @@
+"""Proving that a bot did what its backtest would have done."""

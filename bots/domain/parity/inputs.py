@@ -1,0 +1,49 @@
+"""What decided a run: with the same inputs it must come out the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from backtests.domain.engine import BacktestingEngine, Strategy
+from backtests.domain.market import MarketMinutes
+from backtests.domain.records import States
+
+OPENING: Final = 0
+CLOSE: Final = 1
+
+
+class Place(NamedTuple):
+    """Where a run stands: the minute (open time in ms) and the half of it that is done next."""
+
+    minute_ms: int
+    phase: int
+
+
+class Given(NamedTuple):
+    """A command and where it took effect; `tick` is the last trade, 0 for the next open."""
+
+    place: Place
+    command: int
+    tick: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """Everything that a run depended on.
+
+    `minutes` are those the run saw, from its anchor to `until` (those behind it are not looked
+    at). `openings` are the first trades of minutes, in ticks by open time; a minute without one
+    fills at its candle's open. Decisions at the close times `missed` came too late for an entry.
+    """
+
+    engine: BacktestingEngine
+    strategy: Strategy
+    minutes: MarketMinutes
+    openings: Mapping[int, int]
+    missed: frozenset[int]
+    commands: tuple[Given, ...]
+    first: States
+    start_ms: int
+    until: Place
