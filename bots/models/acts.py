@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
-from django.db import models
-from django.db.models import Q
+from django.db import connection, models
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from bots.models.bots import Bot, BotRun
+from bots.models.bots import Bot, BotQuerySet, BotRun
+
+# One statement, however many bots there are: they all get the order, or none does.
+_GIVE: Final = """
+insert into bots_botcommand (bot_id, kind, source, asked_by_id, asked_at, why, details)
+select id, %s, %s, %s, clock_timestamp(), %s, '{{}}'::jsonb from ({bots}) as bots (id)
+returning bot_id, (select instrument_id from bots_bot where id = bot_id)
+"""
 
 
 class BotEvent(models.Model):
@@ -38,6 +45,32 @@ class BotEvent(models.Model):
     class Meta:
         ordering = ("-pk",)
         indexes = (models.Index(fields=("bot", "-id"), name="botevent_of_bot"),)
+
+
+class BotCommandQuerySet(models.QuerySet["BotCommand"]):
+    def waiting(self) -> BotCommandQuerySet:
+        """Return the orders that no step has carried out yet."""
+        return self.filter(applied_at=None)
+
+    def give(
+        self,
+        bots: BotQuerySet,
+        kind: BotCommand.Kind,
+        source: BotCommand.Source,
+        *,
+        asked_by: Any = None,
+        why: str = "",
+    ) -> list[tuple[int, int]]:
+        """Order something of all `bots`; return (bot id, instrument id) of each that was ordered.
+
+        Not of those for which the same order waits already.
+        """
+        waits = Exists(self.waiting().filter(bot=OuterRef("pk"), kind=kind))
+        query, values = bots.filter(~waits).order_by().values("pk").query.sql_with_params()
+        asked_by_id = asked_by and asked_by.pk
+        with connection.cursor() as cursor:
+            cursor.execute(_GIVE.format(bots=query), [kind, source, asked_by_id, why, *values])
+            return [(bot_id, instrument_id) for bot_id, instrument_id in cursor.fetchall()]
 
 
 class BotCommand(models.Model):
@@ -76,6 +109,8 @@ class BotCommand(models.Model):
         null=True, blank=True, help_text="The last trade's price; 0: filled at the next open."
     )
     applied_at = models.DateTimeField(null=True, blank=True)
+
+    objects = BotCommandQuerySet.as_manager()
 
     class Meta:
         ordering = ("pk",)
