@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from django.conf import settings
 
@@ -21,9 +22,10 @@ from marketdata.domain.integrity import Integrity
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe, parse_timeframe
 from marketdata.models import Instrument, from_ms
 from marketdata.storage import integrity
-from strategies.domain.base import BaseStrategy
-from strategies.domain.errors import InvalidParameters, UnknownStrategy
-from strategies.domain.registry import create_strategy
+from strategies.catalogue import AnyStrategy, describe_strategy, make_strategy
+from strategies.domain.errors import InvalidParameters, StrategyFailed, UnknownStrategy
+from strategies.models import StrategyConfig
+from strategies.sandbox.own import OwnStrategy
 
 LONGEST_MS: Final = 20 * 366 * DAY_MS
 
@@ -48,14 +50,31 @@ class BacktestRequest:
     end_ms: int
     parameters: Mapping[str, Any] = field(default_factory=dict)
     trading: Mapping[str, Any] = field(default_factory=dict)
-    config_version: int | None = None
+    config: int | None = None
+    """The stored configuration that strategy, timeframe and parameters are those of."""
+
+    @classmethod
+    def of_config(cls, config: StrategyConfig, **rest: Any) -> Self:
+        """Return a request for a stored configuration; `rest` are the other fields."""
+        return cls(
+            strategy=config.strategy,
+            timeframe=config.timeframe,
+            parameters=config.params,
+            config=config.pk,
+            **rest,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request that can be run."""
+    """A request that can be run. Use it as a context: an own strategy's process lives that long.
 
-    strategy: BaseStrategy
+    `source` is the text of an own strategy's code, empty for a built-in one.
+    """
+
+    strategy: AnyStrategy
+    source_hash: str
+    source: str
     instrument: Instrument
     timeframe: Timeframe
     start_ms: int
@@ -70,6 +89,12 @@ class Prepared:
         first_ms = self.timeframe.open_time(self.start_ms) - self.strategy.warmup * step_ms
         return max(0, first_ms)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        _close(self.strategy)
+
 
 def prepare(request: BacktestRequest) -> Prepared:
     """Return what a request means. Raises InvalidBacktest with every field that is wrong."""
@@ -80,9 +105,13 @@ def prepare(request: BacktestRequest) -> Prepared:
     trading = _trading(request, instrument, errors)
     errors |= _range_errors(request.start_ms, request.end_ms)
     if errors or instrument is None or timeframe is None or strategy is None or trading is None:
+        _close(strategy)
         raise InvalidBacktest(errors)
+    digest, source = _code_of(request.strategy, strategy)
     return Prepared(
         strategy=strategy,
+        source_hash=digest,
+        source=source,
         instrument=instrument,
         timeframe=timeframe,
         start_ms=request.start_ms,
@@ -111,14 +140,22 @@ def check_data(prepared: Prepared) -> Integrity:
     return found
 
 
-def source_hash(strategy: BaseStrategy) -> str:
-    """Return the hash of the code that the strategy's class and its bases are written in."""
+def _code_of(key: str, strategy: AnyStrategy) -> tuple[str, str]:
+    """Return the hash of a strategy's code, and the code of an own one."""
+    if isinstance(strategy, OwnStrategy):
+        described = describe_strategy(key)
+        return described.code_hash, described.code
     digest = hashlib.sha256()
-    for kind in type(strategy).__mro__:
+    for kind in inspect.getmro(type(strategy)):
         file = getattr(sys.modules.get(kind.__module__), "__file__", None)
         if file and not kind.__module__.startswith(("abc", "builtins", "typing")):
             digest.update(Path(file).read_bytes())
-    return digest.hexdigest()
+    return digest.hexdigest(), ""
+
+
+def _close(strategy: AnyStrategy | None) -> None:
+    if isinstance(strategy, OwnStrategy):
+        strategy.close()
 
 
 def _instrument(request: BacktestRequest, errors: dict[str, str]) -> Instrument | None:
@@ -139,10 +176,10 @@ def _timeframe(text: str, errors: dict[str, str]) -> Timeframe | None:
 
 def _strategy(
     request: BacktestRequest, timeframe: Timeframe | None, errors: dict[str, str]
-) -> BaseStrategy | None:
+) -> AnyStrategy | None:
     try:
-        return create_strategy(request.strategy, request.parameters, timeframe or Timeframe.M1)
-    except UnknownStrategy as error:
+        return make_strategy(request.strategy, request.parameters, timeframe or Timeframe.M1)
+    except (UnknownStrategy, StrategyFailed) as error:
         errors["strategy"] = str(error)
     except InvalidParameters as error:
         errors |= {f"parameters.{name}": reason for name, reason in error.errors.items()}

@@ -13,12 +13,14 @@ from backtests.domain.result import BacktestResult
 from backtests.domain.thinning import thinned
 from backtests.loading import CandlesMoved, load_minutes
 from backtests.models import Backtest
+from backtests.proving import Proven, standing_of
 from backtests.requests import BacktestRequest, Prepared, check_data, prepare
 from backtests.storage.artefacts import keep_arrays
 from marketdata.domain.integrity import Integrity
 from marketdata.domain.timeframe import Timeframe
 from marketdata.models import Instrument, to_ms
 from marketdata.storage import day_versions
+from strategies.models import StrategyConfig
 from tcpdashboard.common.jobs.run import JobRun
 
 CURVE_POINTS: Final = 1_000
@@ -29,6 +31,7 @@ _ATTEMPTS: Final = 3
 class Finished:
     """A run with what it was made of."""
 
+    request: BacktestRequest
     prepared: Prepared
     integrity: Integrity
     result: BacktestResult
@@ -63,7 +66,12 @@ def run_backtest(run: JobRun) -> dict[str, Any]:
 
 def run_request(request: BacktestRequest) -> Finished:
     """Return what a request comes to. Raises InvalidBacktest, CandlesMoved, WrongTargets."""
-    prepared = prepare(request)
+    with prepare(request) as prepared:
+        return run_prepared(prepared, request)
+
+
+def run_prepared(prepared: Prepared, request: BacktestRequest) -> Finished:
+    """Return what a prepared request comes to; see `run_request`."""
     span = prepared.start_ms, prepared.end_ms
     for _ in range(_ATTEMPTS):
         versions = day_versions(prepared.instrument, Timeframe.M1, *span)
@@ -72,7 +80,7 @@ def run_request(request: BacktestRequest) -> Finished:
         # The fingerprint is that of the very candles that were used.
         if versions == day_versions(prepared.instrument, Timeframe.M1, *span):
             result = prepared.engine.run(minutes, prepared.strategy, prepared.start_ms)
-            return Finished(prepared, found, result)
+            return Finished(request, prepared, found, result)
     raise CandlesMoved(f"the candles of {prepared.instrument} change too often: try again")
 
 
@@ -87,19 +95,22 @@ def request_of(backtest: Backtest) -> BacktestRequest:
         end_ms=to_ms(backtest.end),
         parameters=backtest.parameters,
         trading=backtest.trading,
-        config_version=backtest.config_version,
+        config=backtest.config_id,
     )
 
 
 def stored_values(finished: Finished) -> dict[str, Any]:
     """Return the columns that a result fills; its arrays are written before."""
     result = finished.result
+    standing = standing_of(_subject(finished))
     return {
+        **standing.columns,
         "fingerprint": finished.fingerprint,
         "integrity": _told(finished.integrity),
-        "badges": badges(finished),
+        "badges": [*filter(None, [standing.badge]), *badges(finished)],
         "result_hash": result.digest,
         "metrics": result.metrics(),
+        "compared": result.as_others(),
         "units": result.units.as_json(),
         "curve": _curve(result),
         "artefact": keep_arrays(
@@ -111,6 +122,17 @@ def stored_values(finished: Finished) -> dict[str, Any]:
             }
         ),
     }
+
+
+def _subject(finished: Finished) -> Proven:
+    prepared = finished.prepared
+    return Proven(
+        strategy=finished.request.strategy,
+        parameters=prepared.strategy.params,
+        timeframe=prepared.timeframe,
+        source_hash=prepared.source_hash,
+        config=StrategyConfig.objects.filter(pk=finished.request.config).first(),
+    )
 
 
 def badges(finished: Finished) -> list[str]:

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from backtests.domain.metrics import METRICS
+from backtests.domain.metrics.others import OTHERS
 from backtests.models import Backtest
 from marketdata.domain.timeframe import Timeframe
 from marketdata.serializers.fields import TimeField
@@ -30,7 +31,7 @@ class BacktestsQuery(Query):
 class NewBacktestSerializer(Query):
     """A strategy over a stretch of history, start included and end not."""
 
-    strategy = serializers.CharField(max_length=64, help_text="Such as ema_crossover")
+    strategy = serializers.CharField(max_length=128, help_text="Such as ema_crossover")
     parameters = serializers.DictField(
         required=False, default=dict, help_text="By name; the defaults for those left out."
     )
@@ -73,7 +74,7 @@ class BacktestSerializer(serializers.ModelSerializer[Backtest]):
             "topic",
             "strategy",
             "parameters",
-            "config_version",
+            "config",
             "exchange",
             "symbol",
             "timeframe",
@@ -82,6 +83,7 @@ class BacktestSerializer(serializers.ModelSerializer[Backtest]):
             "trading",
             "metrics",
             "badges",
+            "proof",
             "result_hash",
             "tags",
             "notes",
@@ -126,16 +128,54 @@ class FiguresField(serializers.Field[Any, Any, Any, Any]):
         ]
 
 
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "program": {"type": "string", "enum": ["vectorbt", "backtesting.py", "freqtrade"]},
+                "key": {"type": "string"},
+                "title": {"type": "string"},
+                "unit": {"type": "string", "enum": ["share", "ratio", "cash"]},
+                "formula": {"type": "string"},
+                "source": {"type": "string"},
+                "value": {"type": "number", "nullable": True},
+            },
+        },
+    }
+)
+class OthersField(serializers.Field[Any, Any, Any, Any]):
+    """The same account as other programs would report it; null where it is unknown."""
+
+    def to_representation(self, value: dict[str, dict[str, float | None]]) -> list[dict[str, Any]]:
+        return [
+            {
+                "program": other.program,
+                "key": other.key,
+                "title": other.title,
+                "unit": other.unit,
+                "formula": other.formula,
+                "source": other.source,
+                "value": value.get(other.program, {}).get(other.key),
+            }
+            for other in OTHERS
+        ]
+
+
 class ResultSerializer(BacktestSerializer):
     """A finished backtest with all that a page of it shows but the fills."""
 
     figures = FiguresField(source="metrics", read_only=True)
+    as_others = OthersField(source="compared", read_only=True)
 
     class Meta(BacktestSerializer.Meta):
         fields = (
             *BacktestSerializer.Meta.fields,
             "figures",
+            "as_others",
             "curve",
+            "proofs",
             "integrity",
             "fingerprint",
             "source_hash",

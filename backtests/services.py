@@ -14,9 +14,11 @@ from backtests.domain.records import KERNEL_VERSION
 from backtests.domain.trading_json import trading_as_json
 from backtests.loading import CandlesMoved
 from backtests.models import Backtest
-from backtests.requests import BacktestRequest, Prepared, check_data, prepare, source_hash
+from backtests.requests import BacktestRequest, Prepared, check_data, prepare
 from backtests.runner import request_of, run_request, stored_values
 from marketdata.models import from_ms
+from strategies.models import StrategyConfig
+from strategies.services import use_config
 from tcpdashboard.common.jobs.kinds import JobKind
 from tcpdashboard.common.jobs.orders import create_job
 
@@ -41,9 +43,10 @@ def request_backtest(
     `owner` is a user; None is the system. Raises InvalidBacktest, naming each field, also where
     too few of the range's candles are complete.
     """
-    prepared = prepare(request)
-    check_data(prepared)
+    with prepare(request) as prepared:
+        check_data(prepared)
     with transaction.atomic():
+        _use(request)
         asked = asked_values(request, prepared)
         told = {"owner": owner, "tags": list(tags), "notes": notes}
         backtest = Backtest.objects.create(**told, **asked)
@@ -60,6 +63,7 @@ def run_now(request: BacktestRequest) -> Backtest:
     """
     finished = run_request(request)
     values = asked_values(request, finished.prepared) | stored_values(finished)
+    _use(request)
     backtest = Backtest.objects.create(finished_at=Now(), **values)
     return Backtest.objects.select_related("instrument").get(pk=backtest.pk)
 
@@ -68,9 +72,10 @@ def asked_values(request: BacktestRequest, prepared: Prepared) -> dict[str, Any]
     """Return the columns that tell what was asked for."""
     return {
         "strategy": request.strategy,
-        "parameters": prepared.strategy.params,
-        "config_version": request.config_version,
-        "source_hash": source_hash(prepared.strategy),
+        "parameters": dict(prepared.strategy.params),
+        "config_id": request.config,
+        "source_hash": prepared.source_hash,
+        "source": prepared.source,
         "instrument": prepared.instrument,
         "timeframe": prepared.timeframe,
         "start": from_ms(request.start_ms),
@@ -97,7 +102,7 @@ def rerun_backtest(backtest: Backtest) -> Rerun:
     again = run_request(request_of(backtest))
     pairs = {
         "engine_version": (backtest.engine_version, KERNEL_VERSION),
-        "source_hash": (backtest.source_hash, source_hash(again.prepared.strategy)),
+        "source_hash": (backtest.source_hash, again.prepared.source_hash),
         "fingerprint": (backtest.fingerprint, again.fingerprint),
         "result_hash": (backtest.result_hash, again.result.digest),
     }
@@ -105,3 +110,9 @@ def rerun_backtest(backtest: Backtest) -> Rerun:
         name: f"was {then}, is {now}" for name, (then, now) in pairs.items() if then != now
     }
     return Rerun(again.result.digest, again.result.metrics(), differences)
+
+
+def _use(request: BacktestRequest) -> None:
+    """Let the configuration that was asked for stay as it is from now on."""
+    if request.config is not None:
+        use_config(StrategyConfig.objects.get(pk=request.config))

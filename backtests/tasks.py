@@ -17,6 +17,8 @@ def _load_kernels(options: dict[str, Any], **_rest: Any) -> None:
         return
     from backtests.domain.warming import warm_kernels
     from marketdata.domain.indicators import warm
+    from strategies.domain.warming import warm_kernels as warm_comparing
 
     warm()
+    warm_comparing()
     warm_kernels()

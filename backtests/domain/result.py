@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backtests.domain.metrics import Account, account, all_metrics
+from backtests.domain.metrics.others import OTHERS, as_others
 from backtests.domain.records import KERNEL_VERSION, Events, Integers, Kind, Reason, Rules
 from backtests.domain.roundtrips import RoundTrips, fills_of, round_trips
 from backtests.domain.units import Units
@@ -61,6 +62,17 @@ class BacktestResult:
             key: value * cash if value is not None and key in _MONEY else value
             for key, value in all_metrics(self.account).items()
         }
+
+    def as_others(self) -> dict[str, dict[str, float | None]]:
+        """Return the figures as other programs compute them, money in quote currency."""
+        cash = float(self.units.cash)
+        told = as_others(self.account)
+        for program, key in (
+            (other.program, other.key) for other in OTHERS if other.unit == "cash"
+        ):
+            value = told[program][key]
+            told[program][key] = None if value is None else value * cash
+        return told
 
     @property
     def digest(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.conf import settings
@@ -10,20 +9,11 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from backtests.models.figures import Figures
 from marketdata.domain.timeframe import Timeframe
 from marketdata.models import Instrument
+from strategies.models import StrategyConfig
 from tcpdashboard.common.models import Job
-
-
-class Figures(json.JSONDecoder):
-    """PostgreSQL writes a large figure, such as a CAGR after a day, as a whole number of digits."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options, parse_int=_whole_or_float)
-
-
-def _whole_or_float(digits: str) -> int | float:
-    return int(digits) if len(digits) < 16 else float(digits)
 
 
 class BacktestQuerySet(models.QuerySet["Backtest"]):
@@ -42,6 +32,11 @@ class Backtest(models.Model):
         FAILED = "failed"
         CANCELLED = "cancelled"
 
+    class Proof(models.TextChoices):
+        PASSED = "passed"
+        FAILED = "failed"
+        UNPROVEN = "unproven"
+
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -58,12 +53,18 @@ class Backtest(models.Model):
         related_name="backtest",
         help_text="Who does it; jobs are forgotten long before results.",
     )
-    strategy = models.CharField(max_length=64)
+    strategy = models.CharField(max_length=128)
     parameters: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
-    config_version = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Of the stored configuration it was taken from."
+    config = models.ForeignKey(
+        StrategyConfig,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="backtests",
+        help_text="The version of a stored configuration that it was taken from.",
     )
     source_hash = models.CharField(max_length=64, help_text="Of the strategy's code.")
+    source = models.TextField(blank=True, help_text="The code of an own strategy.")
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="backtests")
     timeframe = models.CharField(
         max_length=4, choices=[(one.value, one.value) for one in Timeframe]
@@ -79,9 +80,24 @@ class Backtest(models.Model):
     badges: models.JSONField[Any, Any] = models.JSONField(
         default=list, blank=True, help_text="What to know before trusting the figures."
     )
+    proof = models.CharField(
+        max_length=8,
+        choices=Proof.choices,
+        default=Proof.UNPROVEN,
+        help_text="Whether the strategy passed its proofs with these parameters and this code.",
+    )
+    proofs: models.JSONField[Any, Any] = models.JSONField(
+        default=list, blank=True, help_text="What each proof found."
+    )
     result_hash = models.CharField(max_length=64, blank=True)
     metrics: models.JSONField[Any, Any] = models.JSONField(
         default=dict, blank=True, decoder=Figures
+    )
+    compared: models.JSONField[Any, Any] = models.JSONField(
+        default=dict,
+        blank=True,
+        decoder=Figures,
+        help_text="Figures as other programs compute them, by program and key.",
     )
     units: models.JSONField[Any, Any] = models.JSONField(
         default=dict, blank=True, help_text="What a tick, a lot and a cash unit are in the file."

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 
 from backtests.domain.warming import warm_kernels
 from marketdata.domain.indicators import INDICATORS, warm
+from strategies.domain.warming import warm_kernels as warm_comparing
 
 
 class Command(BaseCommand):
@@ -19,6 +20,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **_options: Any) -> None:
         began = time.monotonic()
         warm()
+        warm_comparing()
         warm_kernels()
         seconds = time.monotonic() - began
         self.stdout.write(
