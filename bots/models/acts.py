@@ -50,7 +50,7 @@ class BotEvent(models.Model):
 class BotCommandQuerySet(models.QuerySet["BotCommand"]):
     def waiting(self) -> BotCommandQuerySet:
         """Return the orders that no step has carried out yet."""
-        return self.filter(applied_at=None)
+        return self.filter(applied_at=None, dropped_at=None)
 
     def give(
         self,
@@ -109,6 +109,9 @@ class BotCommand(models.Model):
         null=True, blank=True, help_text="The last trade's price; 0: filled at the next open."
     )
     applied_at = models.DateTimeField(null=True, blank=True)
+    dropped_at = models.DateTimeField(
+        null=True, blank=True, help_text="It came when no run was left, and was never applied."
+    )
 
     objects = BotCommandQuerySet.as_manager()
 
@@ -116,7 +119,11 @@ class BotCommand(models.Model):
         ordering = ("pk",)
         indexes = (
             models.Index(fields=("bot", "id"), name="botcommand_of_bot"),
-            models.Index(fields=("bot",), condition=Q(applied_at=None), name="botcommand_waiting"),
+            models.Index(
+                fields=("bot",),
+                condition=Q(applied_at=None, dropped_at=None),
+                name="botcommand_waiting",
+            ),
         )
         constraints = (
             models.CheckConstraint(

@@ -126,7 +126,8 @@ class Bot(models.Model):
         ordering = ("-pk",)
         indexes = (
             models.Index(
-                fields=("instrument", "cursor"),
+                # Without the cursor: its updates then touch no index.
+                fields=("instrument", "id"),
                 condition=Q(state__in=("starting", "running", "paused", "stopping")),
                 name="bot_to_step",
             ),
@@ -194,11 +195,11 @@ class BotRun(models.Model):
     last_kernel = models.BinaryField(
         null=True, blank=True, help_text="The record at its end: what every replay must end with."
     )
-    warmup_seen: models.JSONField[Any, Any] = models.JSONField(
+    candles_seen: models.JSONField[Any, Any] = models.JSONField(
         default=list,
         blank=True,
-        help_text="Revisions of the minutes before its start as it saw them, where not the first: "
-        "[first open time, minutes, revision].",
+        help_text="At its end: the minutes since its anchor that its candles were not made of in "
+        "their first revision, [first open time in ms, minutes, revision]; -1: missing.",
     )
     started_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -238,8 +239,8 @@ class SeenMinute(models.Model):
 class GroupState(models.Model):
     """Where one strategy with one set of parameters stands on one instrument, for all its bots.
 
-    `recent` holds its last decisions, [close time in ms, target, why], so that a bot that lags
-    finds its own.
+    `recent` holds its last decisions, [first close time in ms, last one, target, why] for equal
+    ones that follow each other, so that a bot that lags finds its own.
     """
 
     key = models.CharField(max_length=64, unique=True, help_text="Hash of everything below.")
@@ -254,4 +255,9 @@ class GroupState(models.Model):
     )
     state: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
     recent: models.JSONField[Any, Any] = models.JSONField(default=list, blank=True)
+    seen: models.JSONField[Any, Any] = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="As of runs: the minutes it did not see in their first revision.",
+    )
     used_at = models.DateTimeField(db_default=Now())

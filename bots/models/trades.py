@@ -87,6 +87,7 @@ class Fill(models.Model):
     cash = money(help_text="After it.")
     position = money(help_text="After it.")
     realised = money(help_text="Profit of what it closed, before fees.")
+    cost = money(help_text="What the position after it was bought for; below 0: sold for.")
     filled_at = models.DateTimeField(db_default=Now())
 
     class Meta:
