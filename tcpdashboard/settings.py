@@ -264,6 +264,9 @@ JOB_DAYS = env.int("TCPD_JOB_DAYS", default=90)
 COLUMN_CACHE_MB = env.int("TCPD_COLUMN_CACHE_MB", default=2048)
 BACKTEST_WARN_BELOW = env.float("TCPD_BACKTEST_WARN_BELOW", default=0.999)
 BACKTEST_REFUSE_BELOW = env.float("TCPD_BACKTEST_REFUSE_BELOW", default=0.5)
+SEARCH_WORKERS = env.int("TCPD_SEARCH_WORKERS", default=4)
+SEARCH_MOST_TRIALS = env.int("TCPD_SEARCH_MOST_TRIALS", default=100_000)
+SEARCH_MOST_OPTUNA_TRIALS = env.int("TCPD_SEARCH_MOST_OPTUNA_TRIALS", default=2_000)
 
 # ----------------------------------------------------------------------------- the clock
 CELERY_BEAT_SCHEDULE = beat_schedule(
