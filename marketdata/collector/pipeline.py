@@ -210,7 +210,7 @@ class Pipeline:
                 return
 
     def changed_symbols(self) -> set[str]:
-        """Return and forget the instruments of which closed minutes were rebuilt."""
+        """Return and forget the instruments of which the store may know better closed minutes."""
         changed, self._reload = self._reload, set()
         return changed
 
@@ -293,6 +293,9 @@ class Pipeline:
             if len(emission.minutes):
                 for lane in self._named((item.symbol,)):
                     lane.minutes_waiting -= len(emission.minutes)
+                    # Its history is loaded, and its gaps are repaired, by others meanwhile.
+                    if not lane.forming.is_whole:
+                        self._reload.add(item.symbol)
                 self._publisher.closed(item.symbol, emission.minutes, item.exchange_ms)
             if emission.rebuild:
                 self._reload.add(item.symbol)

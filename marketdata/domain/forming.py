@@ -50,6 +50,12 @@ class FormingCandles:
             if len(window := self._window(timeframe))
         }
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every minute from the day's start to the newest closed one is there."""
+        number = (self._last_ms - self._day_ms) // MINUTE_MS + 1
+        return bool((self._minutes["open_time_ms"][:number] > 0).all())
+
     def current(self, forming: np.void | None) -> dict[Timeframe, np.void]:
         """Return the running candle of each timeframe that has one, `forming` as that of 1m.
 

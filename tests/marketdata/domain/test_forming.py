@@ -108,3 +108,18 @@ def test_at_every_moment_running_candles_equal_those_of_all_trades_so_far(rows):
             assert current[timeframe].tolist() == expected.tolist()
         candles.close(minutes[number : number + 1])
         assert minute["open_time_ms"] % MINUTE_MS == 0
+
+
+def test_a_day_is_whole_when_no_minute_before_the_newest_is_absent():
+    day = aggregate_minutes(
+        trades((1, "00:00:30", 9.0, 1.0), (2, "00:01:30", 9.0, 1.0), (3, "00:02:01", 10.0, 0.1)),
+        BTC,
+    )
+    first, second, third = (day[number : number + 1] for number in range(3))
+
+    assert FormingCandles(BTC, day).is_whole
+    assert not FormingCandles(BTC, np.concatenate([first, third])).is_whole
+    late = FormingCandles(BTC, np.concatenate([second, third]))
+    assert not late.is_whole
+    late.close(first)
+    assert late.is_whole
