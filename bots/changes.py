@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from bots.domain.lifecycle import TransitionRefused, check_transition
 from bots.models import Bot, BotEvent
+from bots.publishing import tell_bots
 
 
 def change_state(
@@ -50,6 +51,7 @@ def change_state(
             why=why,
             details=dict(details or {}),
         )
+        tell_bots({bot.pk: bot.owner_id})
     for name, value in {"state": after, **values}.items():
         setattr(bot, name, value)
     return event

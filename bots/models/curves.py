@@ -1,0 +1,90 @@
+"""Equity over time, of one bot and of all bots of an owner, thinned for a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from django.db import connection
+from numpy.typing import NDArray
+
+from backtests.domain.thinning import thinned
+
+Times = NDArray[np.int64]
+Values = NDArray[np.float64]
+
+_CURVE: Final = """
+select (extract(epoch from time) * 1000)::bigint, equity::float8, drawdown
+from bots_botperformance
+where bot_id = %s and time >= coalesce(%s, '-infinity') and time < coalesce(%s, 'infinity')
+order by time
+"""
+
+# The last value of each bot in each step of time: what it was worth at the step's end. A candle
+# that closes with a step belongs to it.
+_STEPS: Final = """
+select bot_id,
+    (floor((extract(epoch from time) - 0.001) / %(step)s) * %(step)s * 1000)::bigint as at,
+    (array_agg(equity::float8 order by time desc))[1]
+from bots_botperformance
+where bot_id = any(%(bots)s) and time >= coalesce(%(start)s, '-infinity')
+group by bot_id, at order by at
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """Close times in UTC milliseconds, and equity and drawdown beside them."""
+
+    times: Times
+    equity: Values
+    drawdown: Values
+
+    def thinned(self, most: int) -> Curve:
+        """Return at most `most` points, every extreme among them."""
+        # Hundredths of a unit: what is thinned are whole numbers.
+        shown = thinned(np.rint(self.equity * 100).astype(np.int64), most)
+        return Curve(self.times[shown], self.equity[shown], self.drawdown[shown])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the columns."""
+        return {"time": self.times, "equity": self.equity, "drawdown": self.drawdown}
+
+
+def read_curve(bot_id: int, start: Any = None, end: Any = None) -> Curve:
+    """Return the stored equity of a bot at the closes of its candles in [start, end)."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CURVE, [bot_id, start, end])
+        rows = cursor.fetchall()
+    table = np.array(rows, dtype=np.float64).reshape(len(rows), 3)
+    return Curve(table[:, 0].astype(np.int64), table[:, 1], table[:, 2])
+
+
+def read_steps(bot_ids: Iterable[int], step_s: int, start: Any = None) -> tuple[Times, Values]:
+    """Return what each of several bots was worth at the end of each step of time.
+
+    Times are the starts of steps (ms) in which any bot has a value; values are a row for each of
+    `bot_ids`, carried on from its last one, and NaN before its first.
+    """
+    ids = list(bot_ids)
+    with connection.cursor() as cursor:
+        cursor.execute(_STEPS, {"step": step_s, "bots": ids, "start": start})
+        rows = cursor.fetchall()
+    times = np.unique(np.array([at for _, at, _ in rows], dtype=np.int64))
+    values = np.full((len(ids), len(times)), np.nan)
+    if rows:
+        places = {bot: number for number, bot in enumerate(ids)}
+        who = np.array([places[bot] for bot, _, _ in rows])
+        when = np.searchsorted(times, [at for _, at, _ in rows])
+        values[who, when] = [equity for _, _, equity in rows]
+    return times, _carried(values)
+
+
+def _carried(values: Values) -> Values:
+    """Fill each NaN with the last value before it in its row."""
+    last = np.where(np.isnan(values), 0, np.arange(values.shape[1]))
+    np.maximum.accumulate(last, axis=1, out=last)
+    filled: Values = np.take_along_axis(values, last, axis=1) if values.size else values
+    return filled

@@ -1,0 +1,1 @@
+"""What the REST endpoints of bots take and answer."""
