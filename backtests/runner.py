@@ -125,13 +125,13 @@ def stored_values(finished: Finished) -> dict[str, Any]:
 
 
 def _subject(finished: Finished) -> Proven:
-    prepared = finished.prepared
+    prepared, config = finished.prepared, finished.request.config
     return Proven(
         strategy=finished.request.strategy,
         parameters=prepared.strategy.params,
         timeframe=prepared.timeframe,
         source_hash=prepared.source_hash,
-        config=StrategyConfig.objects.filter(pk=finished.request.config).first(),
+        config=StrategyConfig.objects.filter(pk=config).first() if config is not None else None,
     )
 
 

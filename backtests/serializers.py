@@ -13,6 +13,7 @@ from backtests.models import Backtest
 from marketdata.domain.timeframe import Timeframe
 from marketdata.serializers.fields import TimeField
 from marketdata.serializers.queries import MAX_ROWS, Query
+from strategies.models import ConfigQuerySet, StrategyConfig
 
 MOST_TAGS: Final = 20
 _TIMEFRAMES: Final = [one.value for one in Timeframe]
@@ -29,15 +30,25 @@ class BacktestsQuery(Query):
 
 
 class NewBacktestSerializer(Query):
-    """A strategy over a stretch of history, start included and end not."""
+    """A strategy over a stretch of history, start included and end not.
 
-    strategy = serializers.CharField(max_length=128, help_text="Such as ema_crossover")
+    Strategy, parameters and timeframe are given, or `config` in place of all three.
+    """
+
+    config = serializers.IntegerField(
+        required=False, min_value=1, help_text="The id of a stored configuration."
+    )
+    strategy = serializers.CharField(
+        required=False, max_length=128, help_text="Such as ema_crossover"
+    )
     parameters = serializers.DictField(
-        required=False, default=dict, help_text="By name; the defaults for those left out."
+        required=False, help_text="By name; the defaults for those left out."
     )
     exchange = serializers.CharField(help_text="okx or okx-sim")
     symbol = serializers.CharField(help_text="Such as BTC-USDT")
-    timeframe = serializers.ChoiceField(choices=_TIMEFRAMES, default=Timeframe.M1.value)
+    timeframe = serializers.ChoiceField(
+        choices=_TIMEFRAMES, required=False, help_text="1m when it is left out."
+    )
     start = TimeField()
     end = TimeField()
     trading = serializers.DictField(
@@ -52,6 +63,30 @@ class NewBacktestSerializer(Query):
         max_length=MOST_TAGS,
     )
     notes = serializers.CharField(required=False, default="", allow_blank=True, max_length=10_000)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Take strategy, parameters and timeframe from the configuration where one is named."""
+        number = attrs.pop("config", None)
+        if number is None:
+            if "strategy" not in attrs:
+                raise serializers.ValidationError({"strategy": ["expected one, or a config"]})
+            return {"parameters": {}, "timeframe": Timeframe.M1.value, **attrs}
+        if given := [name for name in ("strategy", "parameters", "timeframe") if name in attrs]:
+            reason = "the configuration says it: leave this out"
+            raise serializers.ValidationError({name: [reason] for name in given})
+        config = self._configs().filter(pk=number, deleted_at=None).first()
+        if config is None:
+            raise serializers.ValidationError({"config": [f"there is no configuration {number}"]})
+        return {
+            **attrs,
+            "strategy": config.strategy,
+            "parameters": config.params,
+            "timeframe": config.timeframe,
+            "config": config.pk,
+        }
+
+    def _configs(self) -> ConfigQuerySet:
+        return StrategyConfig.objects.visible_to(self.context["request"].user)
 
 
 class BacktestSerializer(serializers.ModelSerializer[Backtest]):

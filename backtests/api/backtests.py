@@ -69,7 +69,7 @@ class BacktestViewSet(
     @extend_schema(request=NewBacktestSerializer, responses={201: BacktestSerializer})
     def create(self, request: Request) -> Response:
         """Run a strategy over a stretch of history; a worker does it."""
-        serializer = NewBacktestSerializer(data=request.data)
+        serializer = NewBacktestSerializer(data=request.data, context={"request": request})
         serializer.is_valid(raise_exception=True)
         asked = dict(serializer.validated_data)
         told = {"tags": tuple(asked.pop("tags")), "notes": asked.pop("notes")}

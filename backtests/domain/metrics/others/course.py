@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from backtests.domain.metrics.account import DAY_MS, Account, Floats
+from backtests.domain.records import Integers
 from backtests.domain.roundtrips import RoundTrips
 
-MINUTE_MS = 60_000
+MINUTE_MS: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def _returns(start: float, equity: Floats) -> Floats:
     return before
 
 
-def _day_returns(opens: Floats, equity: Floats) -> Floats:
+def _day_returns(opens: Integers, equity: Floats) -> Floats:
     days = opens // DAY_MS
     lasts = equity[np.append(np.flatnonzero(np.diff(days)), len(days) - 1)]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -106,13 +108,13 @@ def _depth(equity: Floats) -> float:
         return float(np.max(1.0 - equity / best))
 
 
-def _has_weekends(opens: Floats) -> bool:
+def _has_weekends(opens: Integers) -> bool:
     # The first of January 1970 was a Thursday.
     weekdays = (opens[:: max(1, len(opens) // 10_000)] // DAY_MS + 3) % 7
     return bool(np.mean(weekdays >= 5) > 2 / 7 * 0.6)
 
 
-def _held(opens: Floats, closed: RoundTrips) -> float:
+def _held(opens: Integers, closed: RoundTrips) -> float:
     changes = np.zeros(len(opens) + 1, np.int32)
     np.add.at(changes, np.searchsorted(opens, closed["entry_ms"], side="right") - 1, 1)
     np.add.at(changes, np.searchsorted(opens, closed["exit_ms"], side="right"), -1)

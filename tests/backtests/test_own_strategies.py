@@ -1,0 +1,172 @@
+"""Backtests of people's own strategies: run like any other, and at worst they end their own run."""
+
+from __future__ import annotations
+
+import time
+
+import psutil
+import pytest
+
+from backtests.models import Backtest
+from backtests.requests import BacktestRequest, InvalidBacktest
+from backtests.services import request_backtest, rerun_backtest
+from strategies.loading import checked
+from strategies.proving import prove_config
+from strategies.services import create_config
+from tcpdashboard.common.jobs.runner import run_job
+from tests.backtests.conftest import ASKED
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+
+HEAD = '''\
+"""Mine."""
+import os, sys, time
+import numpy as np
+from strategies.domain.base import BaseStrategy
+from strategies.domain.params import Whole
+
+
+class Mine(BaseStrategy):
+    """Long above the average."""
+
+    key, title, source = "mine", "Mine", "myself"
+    parameters = (Whole("period", "Period", 5, 2, 50, "Candles."),)
+
+    @property
+    def warmup(self):
+        return self.params["period"]
+
+    def contradictions(self):
+        return {"period": "not on a Friday"} if self.params["period"] == 13 else {}
+
+    def get_indicators(self, candles):
+        return {"mean": candles.indicator("sma", period=self.params["period"])["sma"]}
+
+    def process_data(self, candles):
+        mean = self.get_indicators(candles)["mean"]
+'''
+GOOD = "        return np.where(np.isnan(mean), np.nan, np.where(candles.close > mean, 1.0, 0.0))\n"
+PEEKS = """\
+        later = np.append(candles.close[1:], candles.close[-1])
+        return np.where(later > candles.close, 1.0, 0.0)
+"""
+LINE = HEAD.count("\n") + 1
+
+
+@pytest.fixture
+def own(tmp_path, settings, btc):
+    folder = tmp_path / "strategies"
+    folder.mkdir()
+    settings.STRATEGIES_DIR = str(folder)
+    settings.STRATEGY_LIMITS = {"deadline_s": 2.0, "memory_mb": 300, "output_kb": 64}
+
+    def write(body=GOOD, name="mine"):
+        (folder / f"{name}.py").write_text(HEAD + body)
+        return f"own:{name}"
+
+    return write
+
+
+def ask(key, **changes):
+    asked = {**ASKED, "strategy": key, "parameters": {"period": 7}, **changes}
+    return request_backtest(BacktestRequest(**asked))
+
+
+def ran(key, **changes):
+    backtest = ask(key, **changes)
+    run_job(backtest.job_id)
+    return Backtest.objects.select_related("job", "instrument").get(pk=backtest.pk)
+
+
+def test_an_own_strategy_is_backtested_with_its_code_kept(own):
+    backtest = ran(own())
+    assert backtest.state == "done"
+    assert backtest.metrics["round_trips"] > 5
+    assert backtest.parameters == {"period": 7}
+    assert backtest.source == HEAD + GOOD
+    assert rerun_backtest(backtest).differences == {}
+
+
+def test_its_proof_is_made_once_with_the_first_run(own):
+    first = ran(own())
+    assert (first.proof, first.badges) == ("passed", [])
+    assert {proof["name"] for proof in first.proofs} == {"look_ahead", "warmup"}
+    began = time.monotonic()
+    assert ran(own()).proofs == first.proofs
+    assert time.monotonic() - began < 3
+
+
+def test_one_that_looks_ahead_carries_a_red_badge(own):
+    backtest = ran(own(PEEKS))
+    assert backtest.proof == "failed"
+    assert backtest.badges[0].startswith("strategy fails its look-ahead proof: ")
+
+
+def test_one_that_cannot_be_proven_in_time_says_so(own):
+    slow = "        time.sleep(0.5 if len(candles) < 700 else 5)\n" + GOOD
+    backtest = ran(own(slow))
+    assert (backtest.state, backtest.proof) == ("done", "unproven")
+    assert "strategy is not proven" in backtest.badges[0]
+    assert "took longer than 2 s" in backtest.badges[0]
+
+
+def test_a_built_in_one_counts_as_proven(own):
+    backtest = ran("ema_crossover", parameters={"fast": 3, "slow": 9})
+    assert (backtest.proof, backtest.badges, backtest.source) == ("passed", [], "")
+
+
+def test_the_verdict_on_a_configuration_counts_for_its_runs(own):
+    key = own(PEEKS)
+    draft = checked({"name": "a", "strategy": key, "timeframe": "5m", "params": {"period": 7}})
+    config = create_config(None, draft)
+    prove_config(config)
+    span = {name: ASKED[name] for name in ("exchange", "symbol", "start_ms", "end_ms")}
+    backtest = request_backtest(BacktestRequest.of_config(config, **span))
+    config.refresh_from_db()
+    assert config.used_at is not None
+    assert run_job(backtest.job_id) == "done"
+    backtest.refresh_from_db()
+    assert (backtest.config, backtest.proof) == (config, "failed")
+    assert backtest.proofs == config.proofs
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "reason"),
+    [
+        ("        while True: pass\n", LINE, "took longer than 2 s"),
+        ("        return np.ones(600_000_000)\n", LINE, "it needs more than 300 MB"),
+        ("        while True: print('x' * 1000)\n", LINE, "it printed more than 64 kB"),
+        ("        while True: os.write(1, b'x' * 100_000)\n", None, "too much to its output"),
+        ("        os._exit(3)\n", LINE, "it called os._exit(3)"),
+        ("        sys.exit('enough')\n", LINE, "SystemExit: enough"),
+        ("        return mean / 0 + undefined\n", LINE, "NameError"),
+        ("        return mean[:-1]\n", None, "expected one value for each"),
+        ("        return mean * 9\n", None, "expected targets from -1 to 1"),
+    ],
+)
+def test_whatever_one_does_ends_its_own_run_with_a_reason(own, body, line, reason):
+    backtest = ran(own(body))
+    assert backtest.state == "failed"
+    assert reason in backtest.error
+    if line is not None:
+        assert f"mine.py, line {line}: " in backtest.error
+    assert backtest.result_hash == ""
+    # Nothing is left behind, and this process runs the next one.
+    assert not [child for child in psutil.Process().children() if "python" in child.name()]
+    assert ran("ema_crossover", parameters={"fast": 3, "slow": 9}).state == "done"
+
+
+def test_one_that_cannot_be_loaded_is_refused_when_it_is_asked_for(own):
+    with pytest.raises(InvalidBacktest) as refused:
+        ask(own("        return (\n"))
+    assert set(refused.value.errors) == {"strategy"}
+    assert "mine.py, line" in refused.value.errors["strategy"]
+    assert not Backtest.objects.exists()
+
+
+def test_parameters_of_an_own_strategy_are_checked_by_name(own):
+    for parameters, reason in (({"period": 1}, "2"), ({"period": 13}, "not on a Friday")):
+        with pytest.raises(InvalidBacktest) as refused:
+            ask(own(), parameters=parameters)
+        assert list(refused.value.errors) == ["parameters.period"]
+        assert reason in refused.value.errors["parameters.period"]
