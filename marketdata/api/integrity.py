@@ -58,6 +58,7 @@ def _answer(instrument: Instrument, found: Integrity) -> dict[str, Any]:
         "complete": found.complete,
         "incomplete": found.incomplete,
         "missing": found.missing,
+        "uncollected": found.uncollected,
         "by_trades": found.by_trades,
         "by_exchange": found.by_exchange,
         "by_import": found.by_import,

@@ -31,7 +31,8 @@ class LockNote:
 class Integrity:
     """What is stored of the candles that open in [start_ms, end_ms).
 
-    `expected` candles lie on the grid; `complete` ones have all their minutes, and the four sources
+    `expected` candles lie on the grid, `uncollected` ones of them before anything was collected;
+    `complete` ones have all their minutes, and the four sources
     add up to them. `verified` equal the exchange's own and `differing` do not, in any of their
     minutes; only those built here, from trades or flat, are held against it. `revised` were
     changed, or inserted among others, after they were closed. A share is None where nothing could
@@ -42,6 +43,7 @@ class Integrity:
     start_ms: int
     end_ms: int
     expected: int
+    uncollected: int
     stored: int
     complete: int
     by_trades: int
@@ -59,6 +61,11 @@ class Integrity:
     def missing(self) -> int:
         """Candles that are not there at all."""
         return self.expected - self.stored
+
+    @property
+    def lacking(self) -> int:
+        """Candles that are not there although they were to be collected."""
+        return self.missing - self.uncollected
 
     @property
     def incomplete(self) -> int:

@@ -57,6 +57,9 @@ class IntegritySerializer(serializers.Serializer[Any]):
     )
     incomplete = serializers.IntegerField(help_text="Stored with minutes missing.")
     missing = serializers.IntegerField(help_text="Not stored at all.")
+    uncollected = serializers.IntegerField(
+        help_text="Those of the missing that are older than all that was ever collected or loaded."
+    )
     by_trades = serializers.IntegerField(help_text="Built from trades.")
     by_exchange = serializers.IntegerField(help_text="As the exchange's history tells them.")
     by_import = serializers.IntegerField(help_text="Imported.")

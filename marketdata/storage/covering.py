@@ -12,8 +12,9 @@ import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
-from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
+from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 from marketdata.models import Instrument, to_ms
+from marketdata.storage.beginnings import SPANS, Span
 from marketdata.storage.bits import DAY_MINUTES
 from marketdata.storage.counting import COUNTS, select_counts
 
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
 
 _EPOCH: Final = date(1970, 1, 1)
 
-_VERIFIED: Final = """
-select instrument_id, day - date '1970-01-01', bit_count(verified), bit_count(differs)
-from marketdata_candlecheck where instrument_id = any(%s)
+# One statement for the spans and the checks: the page is drawn with few of them.
+_VERIFIED: Final = f"""
+with span as ({SPANS})
+select span.instrument_id, begin_ms, newest_ms,
+    day - date '1970-01-01', bit_count(verified), bit_count(differs)
+from span left join marketdata_candlecheck as checked
+    on checked.instrument_id = span.instrument_id
     and day between date '1970-01-01' + %s and date '1970-01-01' + %s
-"""
+"""  # noqa: S608
 
 Grid = NDArray[np.int64]
 """A number for each instrument and day: shape (instruments, days)."""
@@ -36,7 +41,7 @@ class Cover(IntEnum):
     """What a day of 1m candles is, in one word."""
 
     NOTHING = 0
-    """No minute of the day is to be expected: before the listing, or in the future."""
+    """No minute of the day is to be expected: before the first one stored, or in the future."""
 
     MISSING = 1
     """A minute is missing or incomplete."""
@@ -83,41 +88,61 @@ def coverage(
 ) -> Coverage:
     """Return what is stored of the UTC days from `start_day` to before `end_day`.
 
-    Minutes are expected from an instrument's listing up to `now_ms`, a time of the exchange. The
-    number of statements does not depend on what is asked for.
+    Minutes are expected from an instrument's first stored one on, or the first one known to be
+    missing, but not from before its listing; up to `now_ms`, a time of the exchange, or the last
+    stored one of an instrument that is not collected any more. The number of statements does not
+    depend on what is asked for.
     """
     ids = tuple(instrument.pk for instrument in instruments)
     first, stop = (start_day - _EPOCH).days, (end_day - _EPOCH).days
     shape = len(ids), max(0, stop - first)
     counts = {name: np.zeros(shape, dtype=np.int64) for name in (*COUNTS, "verified", "differing")}
+    spans: dict[int, Span] = {}
     if all(shape):
         with connection.cursor() as cursor:
-            _fill(cursor, counts, ids, first, stop - 1)
-    expected = _expected(instruments, np.arange(first, first + shape[1]), now_ms)
+            spans = _fill(cursor, counts, ids, first, stop - 1)
+    expected = _expected(instruments, spans, np.arange(first, first + shape[1]), now_ms)
     return Coverage(ids, start_day, _covers(counts, expected), expected, counts)
 
 
 def _fill(
     cursor: CursorWrapper, counts: dict[str, Grid], ids: tuple[int, ...], first: int, last: int
-) -> None:
+) -> dict[int, Span]:
+    """Fill the counts; return between which minutes each instrument has some to expect."""
     rows = {instrument_id: row for row, instrument_id in enumerate(ids)}
     days = select_counts(cursor, ids, Timeframe.M1, first, last)
     place = [rows[one] for one in days["instrument_id"].tolist()], days["day"] - first
     for name in COUNTS:
         counts[name][place] = days[name]
     cursor.execute(_VERIFIED, [list(ids), first, last])
-    for instrument_id, day, verified, differing in cursor.fetchall():
-        counts["verified"][rows[instrument_id], day - first] = verified
-        counts["differing"][rows[instrument_id], day - first] = differing
+    spans = {}
+    for instrument_id, begin_ms, newest_ms, day, verified, differing in cursor.fetchall():
+        if begin_ms is not None:
+            spans[instrument_id] = Span(begin_ms, newest_ms + MINUTE_MS)
+        if day is not None:
+            counts["verified"][rows[instrument_id], day - first] = verified
+            counts["differing"][rows[instrument_id], day - first] = differing
+    return spans
 
 
-def _expected(instruments: Sequence[Instrument], days: Grid, now_ms: int) -> Grid:
-    listed_ms = [to_ms(one.listed_at) if one.listed_at else 0 for one in instruments]
-    listed = -(-np.array(listed_ms, dtype=np.int64) // MINUTE_MS)[:, None]
-    start = np.maximum(days * DAY_MINUTES, listed)
-    end = np.minimum((days + 1) * DAY_MS, now_ms) // MINUTE_MS
+def _expected(
+    instruments: Sequence[Instrument], spans: dict[int, Span], days: Grid, now_ms: int
+) -> Grid:
+    edges = [_edges(instrument, spans.get(instrument.pk), now_ms) for instrument in instruments]
+    first, stop = np.array(edges, dtype=np.int64).reshape(-1, 2).T[:, :, None]
+    start = np.maximum(days * DAY_MINUTES, first)
+    end = np.minimum((days + 1) * DAY_MINUTES, stop)
     expected: Grid = np.maximum(end - start, 0)
     return expected
+
+
+def _edges(instrument: Instrument, span: Span | None, now_ms: int) -> tuple[int, int]:
+    """Return the first minute that is expected of an instrument and the first that is not."""
+    if span is None:
+        return 0, 0
+    listed_ms = to_ms(instrument.listed_at) if instrument.listed_at else 0
+    end_ms = now_ms if instrument.is_enabled else min(now_ms, span.end_ms)
+    return max(span.begin_ms // MINUTE_MS, -(-listed_ms // MINUTE_MS)), end_ms // MINUTE_MS
 
 
 def _covers(counts: dict[str, Grid], expected: Grid) -> NDArray[np.int8]:

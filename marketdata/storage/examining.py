@@ -11,6 +11,7 @@ from marketdata.domain.integrity import GapNote, Integrity, LockNote
 from marketdata.domain.records import Source
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.models import DataGap, Instrument, from_ms, to_ms
+from marketdata.storage.beginnings import select_span
 from marketdata.storage.bits import DAY_MINUTES, select_bits
 from marketdata.storage.candles import select_candles
 from marketdata.storage.counting import COUNTS, select_counts
@@ -33,20 +34,26 @@ def integrity(
 ) -> Integrity:
     """Return how whole the candles are that open in [start_ms, end_ms).
 
-    Days that did not change since they were last asked for cost no look at their candles. Gaps that
-    are repaired are not named, and of the others the GAPS_SHOWN oldest.
+    Before the instrument's first candle, stored or known to be missing, nothing was collected. Days
+    that did not change since they were last asked for cost no look at their candles. Gaps that are
+    repaired are not named, and of the others the GAPS_SHOWN oldest.
     """
     opens = -(-start_ms // timeframe.ms), -(-end_ms // timeframe.ms)
     with connection.cursor() as cursor:
         counts = _count(cursor, instrument.pk, timeframe, start_ms, end_ms)
         verified, differing = _checked(cursor, instrument.pk, timeframe, opens)
         fingerprint = select_fingerprint(cursor, instrument, timeframe, start_ms, end_ms)
+        span = select_span(cursor, instrument.pk)
+    expected, stored = max(0, opens[1] - opens[0]), counts.pop("rows")
+    begin = opens[1] if span is None else min(opens[1], span.begin_ms // timeframe.ms)
     return Integrity(
         timeframe=timeframe,
         start_ms=start_ms,
         end_ms=end_ms,
-        expected=max(0, opens[1] - opens[0]),
-        stored=counts.pop("rows"),
+        expected=expected,
+        # A higher timeframe may have been imported without its minutes.
+        uncollected=max(0, min(begin - opens[0], expected - stored)),
+        stored=stored,
         **counts,
         verified=verified,
         differing=differing,

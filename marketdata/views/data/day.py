@@ -37,6 +37,8 @@ def day_context(instrument: Instrument, start_ms: int, request: HttpRequest) -> 
         "end_ms": start_ms + DAY_MS,
         "is_whole": end_ms == start_ms + DAY_MS,
         "found": found,
+        "collected": found.expected - found.uncollected,
+        "complete_share": share(found.complete, found.expected - found.uncollected),
         "sources": [
             ("Built from trades", found.by_trades),
             ("Exchange candles", found.by_exchange),

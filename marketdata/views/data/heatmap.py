@@ -75,17 +75,15 @@ def heatmap(exchange: str, range_name: str) -> dict[str, Any]:
     """
     now_ms = exchange_now_ms(exchange) - _SETTLING_MS
     instruments = _instruments(exchange)
-    stored = _stored_days(instruments)
     end_day = from_ms(now_ms).date() + timedelta(days=1)
-    start_day = _start_day(RANGES[range_name], end_day, stored)
+    start_day = _start_day(RANGES[range_name], end_day, instruments)
     found = coverage(instruments, start_day, end_day, now_ms)
-    rows = _rows(instruments, found, stored)
     return {
         "exchange": exchange,
         "range": range_name,
         "first_ms": _day_number(start_day) * DAY_MS,
         "days": (end_day - start_day).days,
-        "rows": [asdict(row) for row in rows],
+        "rows": [asdict(row) for row in _rows(instruments, found)],
     }
 
 
@@ -109,48 +107,33 @@ def _instruments(exchange: str) -> list[Instrument]:
     return list(found.order_by("-is_enabled", "symbol")[:_MOST_ROWS])
 
 
-def _stored_days(instruments: Sequence[Instrument]) -> dict[int, tuple[date, date]]:
-    """Return the first and the last day of which candles are stored, by instrument."""
-    days = CandleDay.objects.filter(instrument__in=instruments, timeframe=Timeframe.M1.minutes)
-    spans = days.order_by().values_list("instrument").annotate(first=Min("day"), last=Max("day"))
-    return {pk: (first, last) for pk, first, last in spans}
-
-
-def _start_day(days: int | None, end_day: date, stored: dict[int, tuple[date, date]]) -> date:
+def _start_day(days: int | None, end_day: date, instruments: Sequence[Instrument]) -> date:
+    """Return the first day to show; of all days the first one of which candles are stored."""
     if days is not None:
         return end_day - timedelta(days=days)
-    yesterday = end_day - timedelta(days=1)
-    return min((first for first, _ in stored.values()), default=yesterday)
+    stored = CandleDay.objects.filter(instrument__in=instruments, timeframe=Timeframe.M1.minutes)
+    first: date | None = stored.aggregate(first=Min("day"))["first"]
+    return first or end_day - timedelta(days=1)
 
 
-def _rows(
-    instruments: Sequence[Instrument], found: Coverage, stored: dict[int, tuple[date, date]]
-) -> list[Row]:
-    wanted = found.expected * _wanted(instruments, found, stored)
-    covers = np.where(wanted > 0, found.covers, Cover.NOTHING)
-    missing = np.maximum(wanted - found.counts["complete"], 0)
+def _rows(instruments: Sequence[Instrument], found: Coverage) -> list[Row]:
+    missing = np.maximum(found.expected - found.counts["complete"], 0)
     return [
-        _row(instrument, found, covers[place], wanted[place], missing[place], place)
+        _row(instrument, found, missing[place], place)
         for place, instrument in enumerate(instruments)
     ]
 
 
-def _row(
-    instrument: Instrument,
-    found: Coverage,
-    covers: NDArray[np.int_],
-    wanted: NDArray[np.int64],
-    missing: NDArray[np.int64],
-    place: int,
-) -> Row:
+def _row(instrument: Instrument, found: Coverage, missing: NDArray[np.int64], place: int) -> Row:
     counts = {name: int(values[place].sum()) for name, values in found.counts.items()}
     holes = np.flatnonzero(missing)
-    letters, numbers = np.unique(_LETTERS[covers], return_counts=True)
-    expected = int(wanted.sum())
+    covers = _LETTERS[found.covers[place]]
+    letters, numbers = np.unique(covers, return_counts=True)
+    expected = int(found.expected[place].sum())
     return Row(
         symbol=instrument.symbol,
         is_enabled=instrument.is_enabled,
-        states="".join(_LETTERS[covers].tolist()),
+        states="".join(covers.tolist()),
         missing=dict(zip(map(str, holes.tolist()), missing[holes].tolist(), strict=True)),
         days=dict(zip(letters.tolist(), numbers.tolist(), strict=True)),
         complete_share=share(expected - int(missing.sum()), expected),
@@ -162,23 +145,6 @@ def _row(
 def share(part: int, whole: int) -> float | None:
     """Return a part of a whole; None where there is no whole."""
     return part / whole if whole else None
-
-
-def _wanted(
-    instruments: Sequence[Instrument], found: Coverage, stored: dict[int, tuple[date, date]]
-) -> NDArray[np.bool_]:
-    """Return the days on which candles ought to be there.
-
-    That is from the first stored day on, of an instrument that is not collected any more up to
-    its last one: what nobody ever asked for is not missing.
-    """
-    wanted = np.zeros(found.covers.shape, dtype=bool)
-    for place, instrument in enumerate(instruments):
-        if instrument.pk in stored:
-            first, last = ((day - found.first_day).days for day in stored[instrument.pk])
-            stop = found.covers.shape[1] if instrument.is_enabled else max(last + 1, 0)
-            wanted[place, max(first, 0) : stop] = True
-    return wanted
 
 
 def _day_number(day: date) -> int:

@@ -53,6 +53,7 @@ def test_the_whole_stored_stretch_is_told_unless_asked_otherwise(reader, an_hour
         "complete": 59,
         "incomplete": 0,
         "missing": 1,
+        "uncollected": 0,
         "by_trades": 0,
         "by_exchange": 59,
         "by_import": 0,
@@ -84,6 +85,13 @@ def test_a_stretch_and_a_timeframe_may_be_asked_for(reader, an_hour):
     answer = reader.get(URL, query).json()
     told = [answer[name] for name in ("expected", "complete", "incomplete", "missing")]
     assert told == [6, 5, 1, 0]
+
+
+def test_what_is_older_than_the_first_candle_is_told_apart(reader, an_hour):
+    query = {**BTC, "start": START_MS - 30 * MINUTE_MS, "end": START_MS + 60 * MINUTE_MS}
+    answer = reader.get(URL, query).json()
+    told = [answer[name] for name in ("expected", "complete", "missing", "uncollected")]
+    assert told == [90, 59, 31, 30]
 
 
 @pytest.mark.parametrize(

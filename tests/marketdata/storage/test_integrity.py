@@ -292,6 +292,61 @@ def test_minutes_are_expected_from_the_listing_up_to_now(instrument):
     assert found.covers.tolist() == [[Cover.COMPLETE, Cover.COMPLETE, Cover.NOTHING]]
 
 
+def test_minutes_before_the_first_stored_one_are_not_expected(instrument):
+    instrument.is_enabled = True
+    write(instrument, minutes(DAY + 843 * MINUTE_MS, [100.0] * (1440 - 843)))
+
+    found = covers([instrument], 2, now_ms=DAY + DAY_MS + 3 * MINUTE_MS)
+
+    assert found.expected.tolist() == [[1440 - 843, 3]]
+    assert found.covers.tolist() == [[Cover.COMPLETE, Cover.MISSING]]
+    assert found.share("complete").tolist() == [[1.0, 0.0]]
+
+
+def test_an_older_minute_that_is_known_to_be_missing_is_expected(instrument):
+    write(instrument, minutes(DAY + 843 * MINUTE_MS, [100.0] * (1440 - 843)))
+    span = {"start": from_ms(DAY + 840 * MINUTE_MS), "end": from_ms(DAY + 843 * MINUTE_MS)}
+    gap = DataGap.objects.create(
+        instrument=instrument, kind="candles", cause="never_collected", **span
+    )
+
+    assert covers([instrument], 1).expected.tolist() == [[1440 - 840]]
+    assert covers([instrument], 1).covers.tolist() == [[Cover.MISSING]]
+    assert integrity(instrument, Timeframe.M1, DAY, DAY + DAY_MS).uncollected == 840
+
+    gap.state = "repaired"
+    gap.save()
+    assert covers([instrument], 1).covers.tolist() == [[Cover.COMPLETE]]
+
+
+def test_of_an_instrument_that_is_collected_no_more_nothing_is_expected_afterwards(instrument):
+    write(instrument, minutes(DAY, [100.0] * 700))
+
+    assert covers([instrument], 2).expected.tolist() == [[700, 0]]
+    instrument.is_enabled = True
+    assert covers([instrument], 2).expected.tolist() == [[1440, 1440]]
+
+
+def test_an_instrument_of_which_nothing_is_stored_misses_nothing(instrument):
+    instrument.is_enabled = True
+
+    assert covers([instrument], 2).covers.tolist() == [[Cover.NOTHING] * 2]
+
+
+def test_a_stretch_that_begins_before_collection_says_so(instrument):
+    write(instrument, minutes(DAY + 843 * MINUTE_MS, [100.0] * 57))
+
+    found = integrity(instrument, Timeframe.M1, DAY, DAY + 910 * MINUTE_MS)
+    assert counts(found) == {"expected": 910, "complete": 57, "missing": 853}
+    assert (found.uncollected, found.lacking) == (843, 10)
+    five = integrity(instrument, Timeframe.M5, DAY, DAY + 900 * MINUTE_MS)
+    assert (five.expected, five.uncollected, five.lacking) == (180, 168, 0)
+    before = integrity(instrument, Timeframe.M1, DAY - DAY_MS, DAY)
+    assert (before.missing, before.uncollected) == (1440, 1440)
+    after = integrity(instrument, Timeframe.M1, DAY + DAY_MS, DAY + 2 * DAY_MS)
+    assert (after.missing, after.uncollected) == (1440, 0)
+
+
 def test_verified_minutes_are_counted_by_day(instrument):
     candles = minutes(DAY + 1435 * MINUTE_MS, [100.0] * 10)
     write(instrument, candles)

@@ -80,6 +80,15 @@ def test_a_whole_day_a_missing_minute_and_days_before_the_first_are_told_apart(r
     assert row["complete_share"] == pytest.approx(1 - 1 / (3 * 1440))
 
 
+def test_a_first_day_that_was_begun_in_the_middle_is_whole(reader, btc):
+    store(btc, wandering_minutes(DAYS * 1440)[843:])
+    row = row_of(reader, range="all")
+    assert (row["states"], row["missing"], row["complete_share"]) == ("ccc", {}, 1.0)
+    day = from_ms(START_MS).date().isoformat()
+    panel = reader.get(f"/data/day/okx-sim/BTC-USDT/{day}/").content.decode()
+    assert "597 of 597 minutes; 843 are older than all that was collected" in panel
+
+
 def test_each_source_has_its_kind(reader, btc):
     minutes = wandering_minutes(DAYS * 1440)
     for number, source in enumerate((Source.TRADES, Source.EXCHANGE, Source.IMPORTED)):
