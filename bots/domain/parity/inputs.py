@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from backtests.domain.engine import BacktestingEngine, Strategy
 from backtests.domain.market import MarketMinutes
 from backtests.domain.records import States
-
-OPENING: Final = 0
-CLOSE: Final = 1
-
-
-class Place(NamedTuple):
-    """Where a run stands: the minute (open time in ms) and the half of it that is done next."""
-
-    minute_ms: int
-    phase: int
+from bots.domain.halves import Place
 
 
 class Given(NamedTuple):
@@ -35,13 +26,16 @@ class Inputs:
 
     `minutes` are those the run saw, from its anchor to `until` (those behind it are not looked
     at). `openings` are the first trades of minutes, in ticks by open time; a minute without one
-    fills at its candle's open. Decisions at the close times `missed` came too late for an entry.
+    fills at its candle's open. Of the minutes `opened` (open times) there is an opening and nothing
+    else: their candles were waited for in vain. Decisions at the close times `missed` came too
+    late for an entry.
     """
 
     engine: BacktestingEngine
     strategy: Strategy
     minutes: MarketMinutes
     openings: Mapping[int, int]
+    opened: frozenset[int]
     missed: frozenset[int]
     commands: tuple[Given, ...]
     first: States

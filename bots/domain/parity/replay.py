@@ -18,7 +18,8 @@ from backtests.domain.records import (
     States,
     new_events,
 )
-from bots.domain.parity.inputs import CLOSE, OPENING, Inputs, Place
+from bots.domain.halves import CLOSE, OPENING, Place
+from bots.domain.parity.inputs import Inputs
 from marketdata.domain.timeframe import MINUTE_MS
 
 _ROOM: Final = 16
@@ -84,7 +85,8 @@ class _Walk:
             minutes.closes,
             targets,
         )
-        self._waiting = sorted(inputs.commands, key=lambda given: given.place)
+        self._commands = sorted(inputs.commands, key=lambda given: given.place)
+        self._opened = sorted(inputs.opened)
         self._done = 0
 
     def _opens(self, minutes: MarketMinutes) -> Integers:
@@ -98,11 +100,9 @@ class _Walk:
 
     def special(self) -> list[int]:
         """Return the minutes, by index, that a backtest would do otherwise than the bot did."""
-        moments = [given.place.minute_ms for given in self._waiting]
+        moments = [given.place.minute_ms for given in self._commands]
         moments += [close_ms - MINUTE_MS for close_ms in self.inputs.missed]
-        # A first trade that the candle does not know of.
-        quiet = self.times[~self.minutes.traded].tolist()
-        moments += [open_ms for open_ms in quiet if open_ms in self.inputs.openings]
+        moments += self.inputs.opened
         places = np.searchsorted(self.times, np.array(sorted(set(moments)), np.int64))
         return [int(place) for place in np.unique(places) if place < len(self.times)]
 
@@ -120,8 +120,9 @@ class _Walk:
 
         minutes, time_ms = self.minutes, int(self.times[index])
         traded = bool(minutes.traded[index])
+        self._open_until(time_ms)
         self._obey(time_ms, OPENING)
-        if traded or time_ms in self.inputs.openings:
+        if traded:
             self._open(time_ms, int(minutes.opens[index]))
         self._obey(time_ms, CLOSE)
         events = new_events(_ROOM)
@@ -146,11 +147,19 @@ class _Walk:
     def rest(self) -> None:
         """Do what was done of the minute that the run stands in."""
         until, openings = self.inputs.until, self.inputs.openings
+        self._open_until(until.minute_ms)
         self._obey(until.minute_ms, OPENING)
         if until.phase == CLOSE:
             if until.minute_ms in openings:
                 self._open(until.minute_ms, openings[until.minute_ms])
             self._obey(until.minute_ms, CLOSE)
+
+    def _open_until(self, end_ms: int) -> None:
+        """Do the opening halves before `end_ms` of minutes that had no other."""
+        while self._opened and self._opened[0] < end_ms:
+            time_ms = self._opened.pop(0)
+            self._obey(time_ms, OPENING)
+            self._open(time_ms, self.inputs.openings[time_ms])
 
     def _open(self, time_ms: int, tick: int) -> None:
         from backtests.domain.kernels.execution import open_minute
@@ -163,8 +172,8 @@ class _Walk:
         """Carry out the commands that were given before this half of the minute."""
         from backtests.domain.kernels.execution import obey
 
-        while self._waiting and self._waiting[0].place <= Place(time_ms, phase):
-            given = self._waiting.pop(0)
+        while self._commands and self._commands[0].place <= Place(time_ms, phase):
+            given = self._commands.pop(0)
             events = new_events(_ROOM)
             count = obey(
                 self.state[0],

@@ -61,7 +61,19 @@ def judge_repaired(
 
 
 def _repaired(inputs: Inputs, minutes: MarketMinutes) -> Inputs:
-    return replace(inputs, minutes=minutes, openings=_last_opening(inputs), missed=frozenset())
+    return replace(
+        inputs,
+        minutes=minutes,
+        openings=_last_opening(inputs),
+        opened=frozenset(),
+        missed=frozenset(),
+    )
+
+
+def _openings(inputs: Inputs) -> dict[int, int]:
+    """Return the openings that no candle tells, now that candles' opens are taken for the rest."""
+    kept = {ms: inputs.openings[ms] for ms in inputs.opened}
+    return kept | _last_opening(inputs)
 
 
 def _last_opening(inputs: Inputs) -> dict[int, int]:
@@ -83,8 +95,8 @@ def _cause(
     revised = MarketMinutes.of(_with_revised(seen, now), units)
     variants = {
         Cause.LATE: replace(inputs, missed=frozenset()),
-        Cause.INSERTED: replace(inputs, minutes=inserted),
-        Cause.REVISED: replace(inputs, minutes=revised, openings=_last_opening(inputs)),
+        Cause.INSERTED: replace(inputs, minutes=inserted, opened=frozenset()),
+        Cause.REVISED: replace(inputs, minutes=revised, openings=_openings(inputs)),
     }
     for cause, variant in variants.items():
         found = first_divergence(recorded, replay(variant), trades_only=True)

@@ -14,7 +14,8 @@ from backtests.domain.market import MarketMinutes
 from backtests.domain.records import UNCHANGED, new_events, new_state
 from backtests.domain.roundtrips import fills_of
 from bots.domain.parity.comparing import Booked, Recorded, Worth
-from bots.domain.parity.inputs import CLOSE, OPENING, Given, Inputs, Place
+from bots.domain.halves import CLOSE, OPENING, Place
+from bots.domain.parity.inputs import Given, Inputs
 from bots.domain.parity.replay import Decision
 from marketdata.domain.columns import COLUMN_TYPES, CandleColumns
 from marketdata.domain.timeframe import Timeframe
@@ -68,6 +69,7 @@ def inputs_of(
     start: int = 0,
     until: Place | None = None,
     openings: dict[int, int] | None = None,
+    opened: tuple[int, ...] = (),
     missed: tuple[int, ...] = (),
     commands: tuple[Given, ...] = (),
     strategy: str = "ema_crossover",
@@ -83,6 +85,7 @@ def inputs_of(
         strategy=create_strategy(strategy, chosen, timeframe),
         minutes=MarketMinutes.of(candles, made.units),
         openings=openings or {},
+        opened=frozenset(opened),
         missed=frozenset(missed),
         commands=commands,
         first=new_state(made.units.cash_to_units(Decimal(1000))),
@@ -91,52 +94,67 @@ def inputs_of(
     )
 
 
+class _Driver:
+    """Does one half of a minute after the other."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self.inputs, self.lived = inputs, Lived()
+        self.state, self.commands = inputs.first.copy(), list(inputs.commands)
+        self.wanted = int(self.state["target"][0])
+
+    def tell(self, call: Any, *arguments: Any) -> None:
+        events = new_events(50)
+        count = call(self.state[0], self.inputs.engine.rules, *arguments, events, 0)
+        self.lived.events.append(events[:count])
+
+    def obey(self, place: Place) -> None:
+        while self.commands and self.commands[0].place <= place:
+            given = self.commands.pop(0)
+            self.tell(obey, given.place.minute_ms, given.command, given.tick)
+
+    def open(self, time_ms: int, tick: int | None) -> None:
+        self.obey(Place(time_ms, OPENING))
+        if tick is not None:
+            self.tell(open_minute, time_ms, tick)
+
+    def close(self, time_ms: int, prices: tuple[int, ...], target: int, *, traded: bool) -> None:
+        self.obey(Place(time_ms, CLOSE))
+        close_ms = time_ms + MINUTE
+        may_enter = close_ms not in self.inputs.missed
+        self.tell(close_minute, time_ms, traded, *prices, target, may_enter)
+        if target not in (UNCHANGED, self.wanted):
+            self.lived.decisions.append(Decision(close_ms, self.wanted, target))
+            self.wanted = target
+        self.lived.worths.append(Worth(close_ms, int(self.state["equity"][0])))
+
+
 def live(inputs: Inputs) -> Lived:
     """Live through the inputs minute by minute, each half on its own."""
-    lived, minutes = Lived(), inputs.minutes
+    driver, minutes, until = _Driver(inputs), inputs.minutes, inputs.until
     candles = inputs.engine.candles(minutes)
     decided = decisions_of(inputs.strategy.process_data(candles), len(candles))
     traded = minutes.since(inputs.start_ms)
-    targets = minute_decisions(traded.candles.open_time_ms, candles, decided)
-    state, rules = inputs.first.copy(), inputs.engine.rules
-    commands = list(inputs.commands)
-
-    def told(call: Any, *arguments: Any) -> None:
-        events = new_events(50)
-        lived.events.append(events[: call(state[0], rules, *arguments, events, 0)])
-
-    def obeyed(place: Place) -> None:
-        while commands and commands[0].place <= place:
-            given = commands.pop(0)
-            told(obey, given.place.minute_ms, given.command, given.tick)
-
-    wanted = int(state["target"][0])
-    for index, time_ms in enumerate(traded.candles.open_time_ms.tolist()):
-        if time_ms >= inputs.until.minute_ms:
+    times = traded.candles.open_time_ms.tolist()
+    targets = minute_decisions(traded.candles.open_time_ms, candles, decided).tolist()
+    for time_ms in sorted({*times, *inputs.opened}):
+        if time_ms >= until.minute_ms:
             break
-        tick = inputs.openings.get(time_ms, int(traded.opens[index]))
-        obeyed(Place(time_ms, OPENING))
-        if traded.traded[index] or time_ms in inputs.openings:
-            told(open_minute, time_ms, tick)
-        obeyed(Place(time_ms, CLOSE))
-        prices = (traded.highs, traded.lows, traded.closes)
-        values = [int(column[index]) for column in prices]
-        target = int(targets[index])
-        may_enter = time_ms + MINUTE not in inputs.missed
+        if time_ms in inputs.opened:
+            driver.open(time_ms, inputs.openings[time_ms])
+            continue
+        index = times.index(time_ms)
         had_volume = bool(traded.traded[index])
-        told(close_minute, time_ms, had_volume, tick, *values, target, may_enter)
-        if target not in (UNCHANGED, wanted):
-            lived.decisions.append(Decision(time_ms + MINUTE, wanted, target))
-            wanted = target
-        lived.worths.append(Worth(time_ms + MINUTE, int(state["equity"][0])))
-    until = inputs.until
-    obeyed(Place(until.minute_ms, OPENING))
+        tick = inputs.openings.get(time_ms, int(traded.opens[index]))
+        columns = (traded.highs, traded.lows, traded.closes)
+        prices = (tick, *(int(column[index]) for column in columns))
+        driver.open(time_ms, tick if had_volume else None)
+        driver.close(time_ms, prices, targets[index], traded=had_volume)
+    driver.obey(Place(until.minute_ms, OPENING))
     if until.phase == CLOSE:
-        if until.minute_ms in inputs.openings:
-            told(open_minute, until.minute_ms, inputs.openings[until.minute_ms])
-        obeyed(Place(until.minute_ms, CLOSE))
-    lived.last = state
-    return lived
+        driver.open(until.minute_ms, inputs.openings.get(until.minute_ms))
+        driver.obey(Place(until.minute_ms, CLOSE))
+    driver.lived.last = driver.state
+    return driver.lived
 
 
 def changed(candles: CandleColumns, index: int, **values: float) -> CandleColumns:

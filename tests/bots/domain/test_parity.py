@@ -14,7 +14,8 @@ from backtests.domain.market import MarketMinutes
 from backtests.domain.records import Command
 from backtests.domain.settings import Costs, Limits, Stops
 from bots.domain.parity.comparing import Worth, first_divergence
-from bots.domain.parity.inputs import CLOSE, OPENING, Given, Inputs, Place
+from bots.domain.halves import CLOSE, OPENING, Place
+from bots.domain.parity.inputs import Given, Inputs
 from bots.domain.parity.replay import replay
 from bots.domain.parity.verdicts import Cause, judge_known, judge_repaired
 from bots.models import ParityReport
@@ -55,9 +56,8 @@ def test_a_replay_is_what_was_lived_half_by_half(timeframe, trading):
 @given(data=st.data())
 def test_a_replay_knows_whatever_befell_a_run(data):
     count = 240
-    candles = without(
-        market(count, data.draw(st.integers(0, 5))), *data.draw(st.sets(st.integers(30, 200)))
-    )
+    left_out = data.draw(st.sets(st.integers(30, 200)))
+    candles = without(market(count, data.draw(st.integers(0, 5))), *left_out)
     minutes = st.integers(60, count + 2)
     until = Place(data.draw(st.integers(200, count)) * MINUTE, data.draw(st.integers(0, 1)))
     places = sorted(
@@ -70,17 +70,19 @@ def test_a_replay_knows_whatever_befell_a_run(data):
         for place in places
         if place <= until
     )
+    openings = {
+        minute * MINUTE: tick
+        for minute, tick in data.draw(
+            st.dictionaries(minutes, st.integers(300, 500), max_size=20)
+        ).items()
+    }
     inputs = inputs_of(
         candles,
         timeframe=data.draw(st.sampled_from((Timeframe.M1, Timeframe.M5))),
         start=60,
         until=until,
-        openings={
-            minute * MINUTE: tick
-            for minute, tick in data.draw(
-                st.dictionaries(minutes, st.integers(300, 500), max_size=20)
-            ).items()
-        },
+        openings=openings,
+        opened=tuple(time for time in openings if time // MINUTE in left_out),
         missed=tuple(minute * MINUTE for minute in data.draw(st.sets(minutes, max_size=10))),
         commands=commands,
         **data.draw(st.sampled_from(({}, COSTLY, GUARDED))),
