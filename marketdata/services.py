@@ -28,6 +28,7 @@ from marketdata.storage.choosing import store_theirs
 from marketdata.storage.findings import UNTRIED
 from marketdata.storage.locks import lock_instrument
 from marketdata.supervision.manager import CollectorManager
+from tcpdashboard.common import refusals
 from tcpdashboard.common.hints import hint
 
 _MOST_REASON: Final = 64
@@ -36,7 +37,7 @@ DEMO_SYMBOLS: Final = ("BTC-USDT", "ETH-USDT", "SOL-USDT", "XRP-USDT", "BTC-USDT
 log = structlog.get_logger(__name__)
 
 
-class Refused(MarketDataError):
+class Refused(MarketDataError, refusals.Refused):
     """What was asked for cannot be done as it stands: the message says what to change."""
 
 

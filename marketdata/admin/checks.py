@@ -9,8 +9,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from marketdata import services
-from marketdata.admin.actions import each
 from marketdata.models import CandleConflict
+from tcpdashboard.common.admin.actions import each
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[CandleConflict]

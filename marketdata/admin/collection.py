@@ -11,8 +11,8 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from marketdata import services
-from marketdata.admin.actions import each
 from marketdata.models import Collector, CollectorRestart
+from tcpdashboard.common.admin.actions import each
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Collector]

@@ -10,9 +10,9 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from marketdata import services
-from marketdata.admin.actions import each
 from marketdata.admin.reading import ReadOnlyAdmin
 from marketdata.models import DataGap, RangeLock, RefusedBatch
+from tcpdashboard.common.admin.actions import each
 
 if TYPE_CHECKING:
     _GapAdmin = admin.ModelAdmin[DataGap]

@@ -9,8 +9,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from marketdata import services
-from marketdata.admin.actions import each
 from marketdata.models import Instrument
+from tcpdashboard.common.admin.actions import each
 from tcpdashboard.common.rights import may_change
 
 if TYPE_CHECKING:

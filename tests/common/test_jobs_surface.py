@@ -111,7 +111,7 @@ def test_the_admin_lists_jobs_and_gives_orders(client, ann):
         assert waiting.state == state
     chosen = {"action": "pause", "_selected_action": [waiting.pk, ended.pk]}
     answer = client.post(url, chosen, follow=True).content.decode()
-    assert f"Job {waiting.pk} is cancelled: it cannot be paused" in answer
+    assert f"job {waiting.pk} is cancelled: it cannot be paused" in answer
     assert "1 jobs were asked to pause" in answer
 
 

@@ -23,10 +23,10 @@ from marketdata.models import (
 )
 from marketdata.replay.running import replay
 from marketdata.storage.credentials import UNREADABLE
-from marketdata.storage.partitions import drop, partitions, retire
 from marketdata.supervision.running import Outcome, run_collector
 from tcpdashboard.common.crypto import new_key
 from tcpdashboard.common.models import Alert
+from tests.marketdata.partitions import drop_partitions
 from tests.simulated_exchange import spawned_exchange
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,8 +55,7 @@ def collector(exchange, settings):
     row = Collector.objects.create(name="okx-sim", exchange="okx-sim")
     Instrument.objects.filter(symbol__in=SYMBOLS).update(is_enabled=True, collector=row)
     yield row
-    for partition in partitions():
-        drop(partition if partition.is_retired else retire(partition))
+    drop_partitions()
 
 
 @contextmanager

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from tcpdashboard.common.admin.actions import each
 from tcpdashboard.common.alerts import acknowledge
 from tcpdashboard.common.models import Alert
 
@@ -48,6 +49,5 @@ class AlertAdmin(_ModelAdmin):
 
     @admin.action(description="Acknowledge", permissions=["change"])
     def acknowledge(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
-        for alert in queryset:
-            acknowledge(alert, cast("User", request.user))
-        messages.success(request, f"{len(queryset)} alerts are acknowledged")
+        who = cast("User", request.user)
+        each(request, queryset, lambda alert: acknowledge(alert, who), "alerts are acknowledged")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from tcpdashboard.common.jobs.orders import JobRefused, cancel_job, pause_job, resume_job
+from tcpdashboard.common.admin.actions import each
+from tcpdashboard.common.jobs.orders import cancel_job, pause_job, resume_job
 from tcpdashboard.common.models import Job
 
 if TYPE_CHECKING:
@@ -54,28 +54,12 @@ class JobAdmin(_ModelAdmin):
 
     @admin.action(description="Pause", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        _each(request, queryset, pause_job, "pause")
+        each(request, queryset, pause_job, "jobs were asked to pause")
 
     @admin.action(description="Resume", permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        _each(request, queryset, resume_job, "go on")
+        each(request, queryset, resume_job, "jobs were asked to go on")
 
     @admin.action(description="Cancel", permissions=["change"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        _each(request, queryset, cancel_job, "end")
-
-
-def _each(
-    request: HttpRequest, jobs: QuerySet[Job], order: Callable[[Job], None], name: str
-) -> None:
-    """Give every job the order; one that is refused is told and does not stop the others."""
-    done = 0
-    for job in jobs:
-        try:
-            order(job)
-        except JobRefused as refused:
-            messages.error(request, str(refused))
-        else:
-            done += 1
-    if done:
-        messages.success(request, f"{done} jobs were asked to {name}")
+        each(request, queryset, cancel_job, "jobs were asked to end")

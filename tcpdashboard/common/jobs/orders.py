@@ -14,12 +14,13 @@ from tcpdashboard.common.jobs.kinds import KINDS
 from tcpdashboard.common.jobs.progress import publish_job
 from tcpdashboard.common.jobs.runner import FAILED_ALERT
 from tcpdashboard.common.models import Job
+from tcpdashboard.common.refusals import Refused
 from tcpdashboard.common.tasks import run_job
 
 log = structlog.get_logger(__name__)
 
 
-class JobRefused(Exception):
+class JobRefused(Refused):
     """What was asked of a job cannot be done as it stands: the message says why."""
 
 

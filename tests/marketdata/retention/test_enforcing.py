@@ -32,12 +32,13 @@ from marketdata.retention.enforcing import NOT_ENFORCED, enforce, prepare_partit
 from marketdata.retention.planning import data_now_ms, plan
 from marketdata.storage import read_trades, trade_days, write_candles
 from marketdata.storage.archives import ArchiveDamaged, archives, check_archive
-from marketdata.storage.partitions import drop, partitions, retire
+from marketdata.storage.partitions import partitions, retire
 from marketdata.storage.raw import RawWriter
 from marketdata.storage.trades import write_trades
 from tcpdashboard.celery import app
 from tcpdashboard.common.models import Alert
 from tcpdashboard.schedules import beat_schedule
+from tests.marketdata.partitions import drop_partitions
 from tests.marketdata.storage.builders import make_instrument, minutes, tape
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -57,15 +58,10 @@ def _clock(settings, tmp_path):
             "OPTIONS": {"location": tmp_path},
         },
     }
-    drop_partitions()  # tables stay when a test's rows are taken away
+    drop_partitions()
     Collector.objects.create(name="okx", exchange="okx", exchange_time=from_ms(NOW))
     yield
     drop_partitions()
-
-
-def drop_partitions():
-    for partition in partitions():
-        drop(partition if partition.is_retired else retire(partition))
 
 
 @pytest.fixture

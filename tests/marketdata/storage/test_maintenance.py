@@ -13,8 +13,8 @@ from marketdata.models import DataGap, Opening, from_ms
 from marketdata.repair.scan import scan_instrument
 from marketdata.storage import DatabaseSink, write_candles
 from marketdata.storage.maintenance import in_maintenance
-from marketdata.storage.partitions import drop, partitions, retire
 from marketdata.storage.raw import RawWriter
+from tests.marketdata.partitions import drop_partitions
 from tests.marketdata.storage.builders import DAY, batch, make_instrument, minutes
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,8 +25,7 @@ HOUR = 60 * MINUTE_MS
 @pytest.fixture(autouse=True)
 def _no_partitions_left():
     yield
-    for partition in partitions():
-        drop(partition if partition.is_retired else retire(partition))
+    drop_partitions()
 
 
 def announce(state, begin_ms, end_ms, *, at=DAY - HOUR, **more):

@@ -28,6 +28,7 @@ from marketdata.storage.raw import RawWriter, read_messages
 from marketdata.storage.recording import LOST_MESSAGES, DatabaseRecorder
 from marketdata.storage.sizes import storage_by_table
 from tcpdashboard.common.models import Alert
+from tests.marketdata.partitions import drop_partitions
 from tests.marketdata.storage.builders import DAY, make_instrument
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,14 +36,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _no_partitions_left(transactional_db):
-    clear_partitions()  # tables stay when a test's rows are taken away
+    drop_partitions()
     yield
-    clear_partitions()
-
-
-def clear_partitions():
-    for partition in partitions():
-        drop(partition if partition.is_retired else retire(partition))
+    drop_partitions()
 
 
 def message(number=0, *, channel=RawChannel.TICKERS, symbol="BTC-USDT", at=None, payload=None):

@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from marketdata.services import Refused
+from tcpdashboard.common.refusals import Refused
 
 M = TypeVar("M", bound=Model)
 
