@@ -35,6 +35,7 @@ def beat_schedule(
         ("start collectors that nobody runs", "marketdata.sweep_collectors", sweep_s, 5),
         ("tell how everything is, while somebody looks", "marketdata.tell_vitals", 5, 5),
         ("start jobs that nobody does", "common.sweep_jobs", job_sweep_s, 5),
+        ("tell alerts through people's channels", "common.deliver_alerts", 3, 3),
         ("forget jobs that ended long ago", "common.prune_jobs", day_s, hour_s),
         ("load history that is missing", "marketdata.sweep_histories", 20, 20),
         ("repair gaps that are due", "marketdata.repair_gaps", repair_sweep_s, 5),

@@ -260,6 +260,17 @@ JOB_RENEW_SECONDS = env.float("TCPD_JOB_RENEW_SECONDS", default=4)
 JOB_SWEEP_SECONDS = env.int("TCPD_JOB_SWEEP_SECONDS", default=3)
 JOB_DAYS = env.int("TCPD_JOB_DAYS", default=90)
 
+# ----------------------------------------------------------------------------- alerts
+ALERT_PRIVATE_ADDRESSES = env.bool("TCPD_ALERT_PRIVATE_ADDRESSES", default=False)
+_mail = env.email_url("TCPD_EMAIL_URL", default="smtp://localhost:25")
+EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = _mail["EMAIL_HOST"], _mail["EMAIL_PORT"] or 25
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS = _mail.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = _mail.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("TCPD_EMAIL_FROM", default="tcpdashboard@localhost")
+
 # ----------------------------------------------------------------------------- backtests
 COLUMN_CACHE_MB = env.int("TCPD_COLUMN_CACHE_MB", default=2048)
 BACKTEST_WARN_BELOW = env.float("TCPD_BACKTEST_WARN_BELOW", default=0.999)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from tcpdashboard.common.alerts.delivering import deliver_alerts as deliver
+from tcpdashboard.common.alerts.delivering import prune_deliveries
 from tcpdashboard.common.broker import note_beat
 from tcpdashboard.common.hints import EXPIRES_S
 from tcpdashboard.common.jobs.kinds import KINDS
@@ -34,5 +36,12 @@ def sweep_jobs() -> None:
 
 @shared_task(name="common.prune_jobs")
 def prune_jobs() -> None:
-    """Delete jobs that ended long ago."""
+    """Delete jobs that ended long ago, and what was told of alerts that did."""
     prune()
+    prune_deliveries()
+
+
+@shared_task(name="common.deliver_alerts")
+def deliver_alerts() -> None:
+    """Tell alerts through the channels that people made for them."""
+    deliver()

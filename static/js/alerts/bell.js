@@ -1,14 +1,23 @@
 // The bell of every page: how many alerts nobody has acknowledged.
 
+import { fetchJson } from "../rest.js";
 import { stream } from "../stream.js";
 
 export function startBell() {
   const bell = document.getElementById("bell");
   if (bell === null) return;
   const count = document.getElementById("bell-count");
-  stream.subscribe("alerts", ({ alerts }) => {
-    count.textContent = String(alerts.unseen);
-    count.hidden = alerts.unseen === 0;
-    bell.ariaLabel = `Alerts: ${alerts.unseen} not acknowledged`;
+  const show = ({ unseen }) => {
+    count.textContent = String(unseen);
+    count.hidden = unseen === 0;
+    bell.ariaLabel = `Alerts: ${unseen} not acknowledged`;
+  };
+  stream.subscribe("alerts", async ({ alerts, has_owned: hasOwned }) => {
+    // The message is everybody's: one's own alerts are counted for oneself only.
+    try {
+      show(hasOwned ? await fetchJson("/api/v1/alerts/counts/") : alerts);
+    } catch {
+      show(alerts);
+    }
   });
 }

@@ -10,14 +10,17 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serial
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from tcpdashboard.common.alerts import acknowledge, acknowledge_all
+from tcpdashboard.common.alerts.telling import alert_counts
 from tcpdashboard.common.jobs.api import NewestFirst
 from tcpdashboard.common.models import Alert
 from tcpdashboard.common.models.alerts import ALERT_STATES
-from tcpdashboard.common.rights import only_who_may_change
+from tcpdashboard.common.rights import may_change, only_who_may_change
 
 
 class AlertSerializer(serializers.ModelSerializer[Alert]):
@@ -53,6 +56,13 @@ filters = extend_schema(
 may_acknowledge = only_who_may_change(Alert)
 
 
+class MayAcknowledge(BasePermission):
+    """Whose alert it is, and staff who may change alerts."""
+
+    def has_object_permission(self, request: Request, view: APIView, obj: Alert) -> bool:
+        return obj.owner_id == request.user.pk or may_change(request.user, Alert)
+
+
 class AlertViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Alert]
 ):
@@ -62,6 +72,9 @@ class AlertViewSet(
     pagination_class = NewestFirst
     queryset = Alert.objects.select_related("acknowledged_by")
     lookup_value_regex = r"\d{1,18}"
+
+    def get_queryset(self) -> QuerySet[Alert]:
+        return self.queryset.visible_to(self.request.user)
 
     @filters
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -81,12 +94,23 @@ class AlertViewSet(
         return queryset & Alert.objects.in_state(state) if state else queryset
 
     @extend_schema(request=None, responses=AlertSerializer)
-    @action(detail=True, methods=["post"], permission_classes=[may_acknowledge])
+    @action(detail=True, methods=["post"], permission_classes=[IsAuthenticated, MayAcknowledge])
     def acknowledge(self, request: Request, pk: str) -> Response:
-        """Say that one has seen the alert; staff only. The first person who does stays."""
+        """Say that one has seen the alert: staff, or whose it is. The first person stays."""
         alert = self.get_object()
         acknowledge(alert, cast("User", request.user))
         return Response(self.get_serializer(alert).data)
+
+    @extend_schema(
+        responses=inline_serializer(
+            "AlertCounts",
+            {"open": serializers.IntegerField(), "unseen": serializers.IntegerField()},
+        )
+    )
+    @action(detail=False, pagination_class=None)
+    def counts(self, request: Request) -> Response:
+        """Return how many alerts one may see are open, and not acknowledged by anybody."""
+        return Response(alert_counts(request.user))
 
     @extend_schema(
         operation_id="alerts_acknowledge_all",

@@ -38,7 +38,7 @@ def alerts_part(request: HttpRequest) -> HttpResponse:
 def _context(request: HttpRequest) -> dict[str, Any]:
     asked = request.GET.get("state", "")
     state, kind = asked if asked in STATES else "open", request.GET.get("kind", "")[:32]
-    of_state = Alert.objects.in_state(state)
+    of_state = Alert.objects.visible_to(request.user) & Alert.objects.in_state(state)
     found = of_state.filter(kind=kind) if kind else of_state
     rows = list(found.select_related("acknowledged_by").order_by("-last_at")[: _MOST_ROWS + 1])
     kinds = of_state.order_by("kind").values_list("kind").annotate(number=Count("pk"))
@@ -49,7 +49,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "states": STATES,
         "kind": kind,
         "kinds": list(kinds),
-        "counts": alert_counts(),
+        "counts": alert_counts(request.user),
         "may_acknowledge": may_change(request.user, Alert),
     }
 

@@ -19,10 +19,11 @@ log = structlog.get_logger(__name__)
 
 # One statement, so that two workers that see the same trouble at once make one row of it.
 _RAISE: Final = """
-insert into common_alert (kind, subject, severity, message, details, count)
-values (%s, %s, %s, %s, %s, 1)
+insert into common_alert (kind, subject, severity, message, details, owner_id, count)
+values (%s, %s, %s, %s, %s, %s, 1)
 on conflict (kind, subject) where resolved_at is null do update set
     severity = excluded.severity, message = excluded.message, details = excluded.details,
+    owner_id = excluded.owner_id,
     count = common_alert.count + 1, last_at = now()
 returning count
 """
@@ -35,13 +36,16 @@ def raise_alert(
     *,
     severity: str = Alert.Severity.WARNING,
     details: Mapping[str, Any] | None = None,
+    owner_id: int | None = None,
 ) -> bool:
     """Say that something is wrong; True when it was not known before.
 
-    An alert of the same kind and subject that is still open is counted up instead.
+    An alert of the same kind and subject that is still open is counted up instead. One of
+    `owner_id`, a user, is seen by that person and staff only.
     """
+    told = json.dumps(dict(details or {}))
     with connection.cursor() as cursor:
-        cursor.execute(_RAISE, [kind, subject, severity, message, json.dumps(dict(details or {}))])
+        cursor.execute(_RAISE, [kind, subject, severity, message, told, owner_id])
         is_new = bool(cursor.fetchone()[0] == 1)
     if is_new:
         log.warning("alert_raised", kind=kind, subject=subject, message=message)
@@ -64,12 +68,14 @@ def acknowledge(alert: Alert, user: AbstractBaseUser) -> None:
     alert.refresh_from_db()
 
 
-def acknowledge_all(user: AbstractBaseUser, kind: str = "") -> int:
+def acknowledge_all(
+    user: AbstractBaseUser, kind: str = "", among: AlertQuerySet | None = None
+) -> int:
     """Note that `user` has seen every open alert, or those of one kind; return how many were new.
 
-    An alert that is raised meanwhile stays unseen.
+    `among` narrows them further. An alert that is raised meanwhile stays unseen.
     """
-    unseen = Alert.objects.unseen()
+    unseen = (Alert.objects.all() if among is None else among).unseen()
     return _acknowledge(unseen.filter(kind=kind) if kind else unseen, user)
 
 

@@ -16,10 +16,14 @@ TOPIC: Final = "alerts"
 TOPICS: Final = (TopicRule(re.compile(TOPIC)),)
 
 
-def alert_counts() -> dict[str, int]:
-    """Return how many alerts are open, and how many of those nobody has acknowledged."""
+def alert_counts(user: Any = None) -> dict[str, int]:
+    """Return how many alerts are open, and how many of those nobody has acknowledged.
+
+    Those that `user` may see; without one, those that everybody may see.
+    """
+    seen = Alert.objects.visible_to(user) if user else Alert.objects.filter(owner=None)
     unseen = Count("pk", filter=Q(acknowledged_at=None))
-    counts: dict[str, Any] = Alert.objects.open().aggregate(open=Count("pk"), unseen=unseen)
+    counts: dict[str, Any] = seen.open().aggregate(open=Count("pk"), unseen=unseen)
     return counts
 
 
@@ -29,4 +33,6 @@ def tell_alerts() -> None:
 
 
 def _publish() -> None:
-    notify(TOPIC, {"alerts": alert_counts()})
+    # One message for everybody: who may see more asks for the own figures when there are such.
+    has_owned = Alert.objects.open().exclude(owner=None).exists()
+    notify(TOPIC, {"alerts": alert_counts(), "has_owned": has_owned})

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
 ALERT_STATES: Final = ("open", "unseen", "acknowledged", "ended")
@@ -20,6 +21,10 @@ class AlertQuerySet(models.QuerySet["Alert"]):
     def unseen(self) -> AlertQuerySet:
         """Return the open alerts that no person has acknowledged."""
         return self.open().filter(acknowledged_at=None)
+
+    def visible_to(self, user: Any) -> AlertQuerySet:
+        """Return everybody's alerts and a person's own; staff see all."""
+        return self.all() if user.is_staff else self.filter(Q(owner=None) | Q(owner=user.pk))
 
     def in_state(self, state: str) -> AlertQuerySet:
         """Return the alerts in a state of ALERT_STATES."""
@@ -41,6 +46,14 @@ class Alert(models.Model):
     kind = models.CharField(max_length=32, help_text="What is wrong, for example feed_stale.")
     subject = models.CharField(
         max_length=128, help_text="Whom it concerns, for example okx:BTC-USDT."
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="+",
+        help_text="Who sees it beside staff; empty: everybody.",
     )
     severity = models.CharField(max_length=8, choices=Severity, default=Severity.WARNING)
     message = models.TextField(help_text="One sentence for a person, with what to do.")
