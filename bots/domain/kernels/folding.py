@@ -119,6 +119,7 @@ def _is_over(state: Record, is_stopping: bool) -> bool:
 
     A halted one once it is flat; a stopping one when no order to leave waits.
     """
+    has_order = state.order_reason != Reason.NONE
     if is_stopping:
-        return state.order_reason == Reason.NONE or state.order_reason == Reason.TARGET
-    return state.is_halted != 0 and state.lots == 0 and state.order_reason == Reason.NONE
+        return not has_order or state.order_reason == Reason.TARGET
+    return state.is_halted != 0 and state.lots == 0 and not has_order

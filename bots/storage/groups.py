@@ -1,0 +1,103 @@
+"""Where groups of bots stand: read by their keys, moved by their cursors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db import connection, transaction
+from psycopg2.extras import execute_values
+
+from bots.domain.grouping import Decided, GroupKey, Seen
+from bots.models import GroupState
+from marketdata.models import from_ms, to_ms
+
+# A group that somebody else moved meanwhile is not among what this returns.
+_MOVE: Final = """
+update bots_groupstate as stored
+set cursor = given.after, state = given.state::jsonb, recent = given.recent::jsonb,
+    seen = given.seen::jsonb, used_at = now()
+from (values %s) as given (id, before, after, state, recent, seen)
+where stored.id = given.id and stored.cursor is not distinct from given.before
+returning stored.id
+"""
+_CASTS: Final = "(%s::bigint, %s::timestamptz, %s::timestamptz, %s, %s, %s)"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standing:
+    """Where a group stands.
+
+    It has decided on every candle that closed by `cursor_ms`; `state` is its strategy's, empty
+    before the first candle and for one that has none.
+    """
+
+    id: int
+    key: GroupKey
+    cursor_ms: int
+    is_begun: bool
+    state: dict[str, Any]
+    decided: Decided
+    seen: Seen
+
+
+def read_groups(keys: Iterable[GroupKey]) -> dict[GroupKey, Standing]:
+    """Return where groups stand; those that are not there yet are begun at their anchor."""
+    wanted = {key.digest: key for key in keys}
+    found = _read(wanted)
+    missing = [key for key in wanted.values() if key not in found]
+    if missing:
+        GroupState.objects.bulk_create([_new(key) for key in missing], ignore_conflicts=True)
+        found |= _read({key.digest: key for key in missing})
+    return found
+
+
+def move_groups(moved: Sequence[tuple[Standing, Standing]]) -> set[int]:
+    """Store where groups stand now, given as (before, after); return the ids that moved."""
+    rows = [
+        (
+            before.id,
+            from_ms(before.cursor_ms) if before.is_begun else None,
+            from_ms(after.cursor_ms),
+            json.dumps(after.state),
+            json.dumps(after.decided.as_json()),
+            json.dumps(after.seen),
+        )
+        for before, after in moved
+    ]
+    with transaction.atomic(), connection.cursor() as cursor:
+        returned = execute_values(
+            cursor.cursor, _MOVE, rows, _CASTS, page_size=len(rows), fetch=True
+        )
+    return {group_id for (group_id,) in returned}
+
+
+def _read(wanted: dict[str, GroupKey]) -> dict[GroupKey, Standing]:
+    rows = GroupState.objects.filter(key__in=list(wanted))
+    return {wanted[row.key]: _standing(row, wanted[row.key]) for row in rows}
+
+
+def _standing(row: GroupState, key: GroupKey) -> Standing:
+    return Standing(
+        id=row.pk,
+        key=key,
+        cursor_ms=key.anchor_ms if row.cursor is None else to_ms(row.cursor),
+        is_begun=row.cursor is not None,
+        state=row.state,
+        decided=Decided.from_json(key.timeframe, row.recent),
+        seen=row.seen,
+    )
+
+
+def _new(key: GroupKey) -> GroupState:
+    return GroupState(
+        key=key.digest,
+        instrument_id=key.instrument_id,
+        timeframe=key.timeframe,
+        strategy=key.strategy,
+        params=json.loads(key.params),
+        source_hash=key.source_hash,
+        anchor=from_ms(key.anchor_ms),
+    )

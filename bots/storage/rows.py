@@ -1,0 +1,107 @@
+"""The bots of an instrument: which are due, and the rows of those that a step takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from django.db import connection
+
+from backtests.domain.records import STATE, States
+from bots.domain.halves import Place
+from bots.models import Bot, BotCommand
+
+_MS: Final = "(extract(epoch from {}) * 1000)::bigint"
+_ALIVE: Final = f"""
+select bot.id, bot.state, bot.version, {_MS.format("bot.cursor")}, bot.phase, bot.run_id,
+    bot.drive = 'stored',
+    exists (
+        select from bots_botcommand as command
+        where command.bot_id = bot.id and applied_at is null and dropped_at is null
+    )
+from bots_bot as bot
+where bot.instrument_id = %s and bot.state in ('starting', 'running', 'paused', 'stopping')
+order by bot.id
+"""
+# Not the lock of a deletion: rows that refer to a bot may be written meanwhile.
+_TAKE: Final = f"""
+select id, state, version, {_MS.format("cursor")}, phase, run_id, kernel
+from bots_bot where id = any(%s) and state in ('running', 'paused', 'stopping')
+order by id for no key update skip locked
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AliveBot:
+    """A bot as it stood when the step looked; `place` is None before its first run."""
+
+    id: int
+    state: str
+    version: int
+    place: Place | None
+    run_id: int | None
+    is_stored: bool
+    has_orders: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TakenBot:
+    """A bot whose row is locked to the end of the transaction."""
+
+    id: int
+    state: str
+    version: int
+    place: Place
+    run_id: int
+    kernel: States
+
+
+def alive_bots(instrument_id: int) -> list[AliveBot]:
+    """Return the bots of an instrument whose cursor moves, without locking them."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ALIVE, [instrument_id])
+        rows = cursor.fetchall()
+    return [
+        AliveBot(
+            bot_id,
+            state,
+            version,
+            None if minute_ms is None else Place(minute_ms, phase),
+            run_id,
+            is_stored,
+            has_orders,
+        )
+        for bot_id, state, version, minute_ms, phase, run_id, is_stored, has_orders in rows
+    ]
+
+
+def take_bots(ids: Sequence[int]) -> list[TakenBot]:
+    """Lock those of the bots that have a run and nobody else has locked; return them."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, [list(ids)])
+        rows = cursor.fetchall()
+    return [
+        TakenBot(bot_id, state, version, Place(minute_ms, phase), run_id, kernel_of(kernel))
+        for bot_id, state, version, minute_ms, phase, run_id, kernel in rows
+    ]
+
+
+def orders_given(ids: Sequence[int]) -> dict[int, list[BotCommand]]:
+    """Return the orders to these bots that were not carried out yet, in their order."""
+    given: dict[int, list[BotCommand]] = {}
+    for order in BotCommand.objects.waiting().filter(bot__in=ids).order_by("pk"):
+        given.setdefault(order.bot_id, []).append(order)
+    return given
+
+
+def kernel_of(stored: Any) -> States:
+    """Return a stored record of the kernel."""
+    return np.frombuffer(bytes(stored), STATE).copy()
+
+
+def due_instruments() -> list[int]:
+    """Return the instruments that have bots whose cursor moves."""
+    rows = Bot.objects.alive().order_by("instrument").values_list("instrument", flat=True)
+    return list(rows.distinct())

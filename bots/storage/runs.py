@@ -1,0 +1,101 @@
+"""The settings of runs: never changed, so that a process reads each of them once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from backtests.domain.engine import BacktestingEngine
+from backtests.domain.market import Market
+from backtests.domain.records import KERNEL_VERSION, Rules
+from backtests.domain.trading_json import trading_from_json
+from backtests.domain.units import Units
+from bots.domain.grouping import GroupKey, ordered_params
+from bots.models import BotRun
+from marketdata.domain.timeframe import Timeframe
+from marketdata.models import Instrument, to_ms
+
+_KEPT: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """By what a run decides and trades, ready for the kernel."""
+
+    id: int
+    bot_id: int
+    number: int
+    version: int
+    rules: Rules
+    units: Units
+    group: GroupKey
+    params: Mapping[str, Any]
+    max_entry_age_ms: int
+    start_ms: int
+    started_ms: int
+    is_of_this_engine: bool
+
+    @property
+    def timeframe(self) -> Timeframe:
+        """The length of the strategy's candles."""
+        return self.group.timeframe
+
+
+_known: dict[int, RunSettings] = {}
+
+
+def run_settings(ids: Iterable[int]) -> dict[int, RunSettings]:
+    """Return the settings of runs by their id."""
+    wanted = set(ids)
+    missing = wanted - _known.keys()
+    if missing:
+        if len(_known) > _KEPT:
+            _known.clear()
+            missing = wanted
+        runs = BotRun.objects.filter(pk__in=missing).select_related("instrument").defer("source")
+        _known.update((run.pk, settings_of(run)) for run in runs)
+    return {one: _known[one] for one in wanted}
+
+
+def settings_of(run: BotRun) -> RunSettings:
+    """Return what the kernel and the group of a run need to know of it."""
+    engine = engine_of(run.instrument, Timeframe(run.timeframe), run.trading)
+    return RunSettings(
+        id=run.pk,
+        bot_id=run.bot_id,
+        number=run.number,
+        version=run.version,
+        rules=engine.rules,
+        units=Units.from_json(run.units),
+        group=group_of(run),
+        params=run.params,
+        max_entry_age_ms=run.max_entry_age_ms,
+        start_ms=to_ms(run.start),
+        started_ms=to_ms(run.started_at),
+        is_of_this_engine=run.engine_version == KERNEL_VERSION,
+    )
+
+
+def group_of(run: BotRun) -> GroupKey:
+    """Return who decides for a run."""
+    return GroupKey(
+        instrument_id=run.instrument_id,
+        timeframe=Timeframe(run.timeframe),
+        strategy=run.strategy,
+        params=ordered_params(run.params),
+        source_hash=run.source_hash,
+        anchor_ms=to_ms(run.anchor),
+    )
+
+
+def engine_of(
+    instrument: Instrument, timeframe: Timeframe, trading: Mapping[str, Any]
+) -> BacktestingEngine:
+    """Return the engine whose rules and units a bot trades by.
+
+    Raises InvalidTrading and InvalidSetting.
+    """
+    is_swap = instrument.kind == Instrument.Kind.SWAP
+    market = Market(instrument.spec, instrument.min_size, is_margined=is_swap)
+    return BacktestingEngine(market, timeframe, trading_from_json(trading, is_swap=is_swap))
