@@ -1,0 +1,16 @@
+"""Asking for the steps of instruments, at once and after the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import transaction
+
+from bots.tasks import tick
+from tcpdashboard.common.hints import hint
+
+
+def ask_for(instrument_ids: Iterable[int]) -> None:
+    """Have the bots of these instruments stepped after the commit; the sweep does what is lost."""
+    wanted = sorted(set(instrument_ids))
+    transaction.on_commit(lambda: [hint(tick, one) for one in wanted] and None)

@@ -1,0 +1,92 @@
+"""The kill switch: everything flat, at the last trade, and halted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Exists, Model, OuterRef
+
+from bots.changes import change_state
+from bots.models import Bot, BotCommand, BotRun
+from bots.models.bots import BotQuerySet
+from bots.services.asking import ask_for
+from tcpdashboard.common.rights import may_change
+
+KILL_SWITCH = BotCommand.Source.KILL_SWITCH
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """What the kill switch reached: ids of bots, and of the instruments they trade."""
+
+    bots: tuple[int, ...]
+    instruments: tuple[int, ...]
+
+    def left(self) -> BotQuerySet:
+        """Return those of the bots that still are alive."""
+        return Bot.objects.alive().filter(pk__in=self.bots)
+
+
+def kill_bots(owner: Model | None, actor: AbstractBaseUser | None, why: str = "") -> Killed:
+    """Order every bot of `owner`, or of everyone with None, to be flat and halted; return which.
+
+    The orders are committed before this returns, and no lock that a step holds delays them; the
+    steps that carry them out are asked for at once. Pressed twice, nothing is ordered twice.
+    Raises PermissionDenied unless `actor` (None: the system) is the owner, or may change bots.
+    """
+    if actor is not None and actor != owner and not may_change(actor, Bot):
+        raise PermissionDenied("the bots of others are halted by who may change bots")
+    alive = Bot.objects.alive().filter(**{"owner": owner} if owner else {})
+    told = {"asked_by": actor, "why": why}
+    with transaction.atomic():
+        unbegun = _halt_unbegun(alive, actor, why)
+        reached = BotCommand.objects.give(alive, BotCommand.Kind.HALT, KILL_SWITCH, **told)
+        reached += _stop_failed(owner, actor, why)
+        ask_for(instrument for _, instrument in reached)
+    reached += unbegun
+    log.warning("bots_killed", number=len(reached), owner=owner and owner.pk)
+    return Killed(
+        tuple(sorted(bot for bot, _ in reached)),
+        tuple(sorted({instrument for _, instrument in reached})),
+    )
+
+
+def _halt_unbegun(
+    alive: BotQuerySet, actor: AbstractBaseUser | None, why: str
+) -> list[tuple[int, int]]:
+    """Halt the bots that have no run yet, in which an order could take effect."""
+    has_run = Exists(BotRun.objects.filter(bot=OuterRef("pk"), end=None))
+    unbegun = alive.filter(~has_run, state=Bot.State.STARTING)
+    # One that a step is just opening a run for gets an order instead.
+    rows = list(unbegun.select_for_update(skip_locked=True, no_key=True))
+    Bot.objects.filter(pk__in=[row.pk for row in rows]).update(desired=Bot.Desired.STOPPED)
+    for row in rows:
+        change_state(row, Bot.State.HALTED, source=KILL_SWITCH, actor=actor, why=why)
+    return [(row.pk, row.instrument_id) for row in rows]
+
+
+def _stop_failed(
+    owner: Model | None, actor: AbstractBaseUser | None, why: str
+) -> list[tuple[int, int]]:
+    """Order the bots that an error stopped, whose runs are open, to end flat."""
+    failed = Bot.objects.filter(
+        state=Bot.State.ERROR, run__isnull=False, run__end=None, deleted_at=None
+    )
+    rows = list(
+        failed.filter(**{"owner": owner} if owner else {}).select_for_update(
+            of=("self",), skip_locked=True, no_key=True
+        )
+    )
+    these = Bot.objects.filter(pk__in=[row.pk for row in rows])
+    these.update(desired=Bot.Desired.STOPPED)
+    told = {"asked_by": actor, "why": why}
+    given = BotCommand.objects.give(these, BotCommand.Kind.FLATTEN, KILL_SWITCH, **told)
+    for row in rows:
+        change_state(row, Bot.State.STOPPING, source=KILL_SWITCH, actor=actor, why=why)
+    return given
