@@ -158,6 +158,17 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
+# ----------------------------------------------------------------------------- alerts
+ALERT_PRIVATE_ADDRESSES = env.bool("TCPD_ALERT_PRIVATE_ADDRESSES", default=False)
+_mail = env.email_url_config(env.str("TCPD_EMAIL_URL", default="smtp://localhost:25"))
+EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = _mail["EMAIL_HOST"], _mail["EMAIL_PORT"] or 25
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS = _mail.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = _mail.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("TCPD_EMAIL_FROM", default="tcpdashboard@localhost")
+
 # ----------------------------------------------------------------------------- logs
 LOGGING_CONFIG = "tcpdashboard.common.logs.configure"
 LOGGING = {
@@ -176,6 +187,7 @@ LOGGING = {
         urlsplit(REDIS_URL).password or "",
         given(ADMIN_PASSWORD),
         MONITOR_TOKEN,
+        EMAIL_HOST_PASSWORD or "",
     ],
 }
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
@@ -259,17 +271,6 @@ JOB_LEASE_SECONDS = env.float("TCPD_JOB_LEASE_SECONDS", default=15)
 JOB_RENEW_SECONDS = env.float("TCPD_JOB_RENEW_SECONDS", default=4)
 JOB_SWEEP_SECONDS = env.int("TCPD_JOB_SWEEP_SECONDS", default=3)
 JOB_DAYS = env.int("TCPD_JOB_DAYS", default=90)
-
-# ----------------------------------------------------------------------------- alerts
-ALERT_PRIVATE_ADDRESSES = env.bool("TCPD_ALERT_PRIVATE_ADDRESSES", default=False)
-_mail = env.email_url("TCPD_EMAIL_URL", default="smtp://localhost:25")
-EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
-EMAIL_HOST, EMAIL_PORT = _mail["EMAIL_HOST"], _mail["EMAIL_PORT"] or 25
-EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HOST_PASSWORD"]
-EMAIL_USE_TLS = _mail.get("EMAIL_USE_TLS", False)
-EMAIL_USE_SSL = _mail.get("EMAIL_USE_SSL", False)
-EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = env.str("TCPD_EMAIL_FROM", default="tcpdashboard@localhost")
 
 # ----------------------------------------------------------------------------- backtests
 COLUMN_CACHE_MB = env.int("TCPD_COLUMN_CACHE_MB", default=2048)
