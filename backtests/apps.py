@@ -8,7 +8,9 @@ class BacktestsConfig(AppConfig):
     verbose_name = "Backtests"
 
     def ready(self) -> None:
+        from backtests.searches import SEARCH
         from backtests.services import BACKTEST
         from tcpdashboard.common.jobs.kinds import KINDS
 
         KINDS.register(BACKTEST)
+        KINDS.register(SEARCH)

@@ -18,6 +18,8 @@ SPECTACULAR: Final[dict[str, Any]] = {
         "JobStateEnum": "tcpdashboard.common.models.Job.State",
         "JobDesiredEnum": "tcpdashboard.common.models.Job.Desired",
         "BacktestStateEnum": "backtests.models.Backtest.State",
+        "SearchStateEnum": "backtests.models.Search.State",
+        "TrialStateEnum": "backtests.models.Trial.State",
         "CollectorStateEnum": "marketdata.models.Collector.State",
         "CollectorDesiredEnum": "marketdata.models.Collector.Desired",
     },

@@ -177,9 +177,24 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("window", models.PositiveIntegerField()),
-                ("first", models.PositiveIntegerField()),
-                ("count", models.PositiveIntegerField()),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("trials", "Trials"),
+                            ("suggest", "suggest: say what to try, by what came of earlier trials"),
+                            ("sum", "sum: test the best and sum the search up"),
+                        ],
+                        default="trials",
+                        max_length=8,
+                    ),
+                ),
+                ("window", models.PositiveIntegerField(default=0)),
+                (
+                    "first",
+                    models.PositiveIntegerField(default=0, help_text="Number of the first trial."),
+                ),
+                ("count", models.PositiveIntegerField(default=0, help_text="Trials.")),
                 (
                     "parameters",
                     models.JSONField(
@@ -309,7 +324,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="searchbatch",
             constraint=models.UniqueConstraint(
-                fields=("search", "window", "first", "count"), name="searchbatch_once"
+                fields=("search", "kind", "window", "first"), name="searchbatch_once"
             ),
         ),
         migrations.AddConstraint(

@@ -146,15 +146,18 @@ _STATES = (
 
 
 class SearchBatch(models.Model):
-    """Trials that one worker does in one go: numbers `first` to `first + count` of a window.
+    """What one worker does in one go. Whoever finishes the last of a step makes the next ones."""
 
-    The batch of no trials is the last one, which sums the search up.
-    """
+    class Kind(models.TextChoices):
+        TRIALS = "trials"
+        SUGGEST = "suggest", "suggest: say what to try, by what came of earlier trials"
+        SUM = "sum", "sum: test the best and sum the search up"
 
     search = models.ForeignKey(Search, on_delete=models.CASCADE, related_name="batches")
-    window = models.PositiveIntegerField()
-    first = models.PositiveIntegerField()
-    count = models.PositiveIntegerField()
+    kind = models.CharField(max_length=8, choices=Kind, default=Kind.TRIALS)
+    window = models.PositiveIntegerField(default=0)
+    first = models.PositiveIntegerField(default=0, help_text="Number of the first trial.")
+    count = models.PositiveIntegerField(default=0, help_text="Trials.")
     parameters: models.JSONField[Any, Any] = models.JSONField(
         null=True, blank=True, help_text="Those to try; empty where the numbers say which."
     )
@@ -168,7 +171,7 @@ class SearchBatch(models.Model):
         verbose_name_plural = "search batches"
         constraints = (
             models.UniqueConstraint(
-                fields=("search", "window", "first", "count"), name="searchbatch_once"
+                fields=("search", "kind", "window", "first"), name="searchbatch_once"
             ),
         )
         indexes = (
@@ -178,7 +181,7 @@ class SearchBatch(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"trials {self.first} to {self.first + self.count} of window {self.window}"
+        return f"{self.kind} {self.first} to {self.first + self.count} of window {self.window}"
 
 
 class Trial(models.Model):

@@ -30,6 +30,7 @@ class Stop(StrEnum):
     CANCELLED = "it is to be cancelled"
     SHUTDOWN = "the worker ends"
     LOST = "another worker has it"
+    YIELDED = "others wait for a worker"
 
 
 _ORDERS: Final = {Job.Desired.PAUSE: Stop.PAUSED, Job.Desired.CANCEL: Stop.CANCELLED}
@@ -70,6 +71,11 @@ class JobRun:
     @property
     def id(self) -> int:
         return self._lease.job_id
+
+    @property
+    def token(self) -> int:
+        """The fencing token of this hold: no other worker ever has the same for this job."""
+        return self._lease.token
 
     @property
     def parameters(self) -> dict[str, Any]:
