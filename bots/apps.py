@@ -6,3 +6,9 @@ from django.apps import AppConfig
 class BotsConfig(AppConfig):
     name = "bots"
     verbose_name = "Bots"
+
+    def ready(self) -> None:
+        from bots.parity.kind import PARITY
+        from tcpdashboard.common.jobs.kinds import KINDS
+
+        KINDS.register(PARITY)

@@ -18,6 +18,9 @@ from marketdata.domain.timeframe import MINUTE_MS
 LEFT_OUT: Final = -1
 """In place of a revision: the minute was not there, and was waited for in vain."""
 
+OPENED: Final = -2
+"""The same of a minute whose first trade was there: it has an opening half and no closing one."""
+
 WAIT_MS: Final = 2 * MINUTE_MS
 """How long after its close a missing minute is waited for, when nobody repairs it."""
 
@@ -89,6 +92,7 @@ def timeline(
     revisions = np.full(number, LEFT_OUT, np.int64)
     revisions[places] = stored.revisions[first:]
     halves = _halves(stored, units, start_ms, number, first, places)
+    revisions[halves.is_open & ~halves.is_closed] = OPENED
     holes = _waited_for(halves, length, now_ms, repairs)
     return Timeline(start_ms, halves, revisions, length, holes)
 

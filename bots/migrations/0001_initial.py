@@ -1148,7 +1148,9 @@ class Migration(migrations.Migration):
                 ("open_time", models.DateTimeField()),
                 (
                     "revision",
-                    models.IntegerField(help_text="-1: it was not there, and waited for in vain."),
+                    models.IntegerField(
+                        help_text="-1: it was not there, and waited for in vain; -2: its first trade was there."
+                    ),
                 ),
                 (
                     "run",

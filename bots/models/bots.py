@@ -229,11 +229,14 @@ class SeenMinute(models.Model):
     """A minute that a run saw otherwise than as its first revision: what a replay must know."""
 
     LEFT_OUT = -1
+    OPENED = -2
 
     pk = models.CompositePrimaryKey("run", "open_time")
     run = models.ForeignKey(BotRun, on_delete=models.CASCADE, related_name="seen", db_index=False)
     open_time = models.DateTimeField()
-    revision = models.IntegerField(help_text="-1: it was not there, and waited for in vain.")
+    revision = models.IntegerField(
+        help_text="-1: it was not there, and waited for in vain; -2: its first trade was there."
+    )
 
 
 class GroupState(models.Model):

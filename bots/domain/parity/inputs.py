@@ -24,15 +24,16 @@ class Given(NamedTuple):
 class Inputs:
     """Everything that a run depended on.
 
-    `minutes` are those the run saw, from its anchor to `until` (those behind it are not looked
-    at). `openings` are the first trades of minutes, in ticks by open time; a minute without one
-    fills at its candle's open. Of the minutes `opened` (open times) there is an opening and nothing
-    else: their candles were waited for in vain. Decisions at the close times `missed` came too
-    late for an entry.
+    `candles` are the minutes from its anchor on, as its strategy saw them, `minutes` those that
+    it traded through; what opens behind `until` is not looked at. `openings` are the first trades
+    of minutes, in ticks by open time; a minute without one fills at its candle's open. Of the
+    minutes `opened` (open times) there was an opening and nothing else: their candles were waited
+    for in vain. Decisions at the close times `missed` came too late for an entry.
     """
 
     engine: BacktestingEngine
     strategy: Strategy
+    candles: MarketMinutes
     minutes: MarketMinutes
     openings: Mapping[int, int]
     opened: frozenset[int]

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from backtests.domain.engine import decisions_of, minute_decisions, walked
+from backtests.domain.engine import decisions_of, walked
 from backtests.domain.market import MarketMinutes
 from backtests.domain.records import (
     UNCHANGED,
@@ -47,11 +47,11 @@ class Replayed:
 
 def replay(inputs: Inputs) -> Replayed:
     """Return what the inputs come to. Raises whatever the strategy raises, and WrongTargets."""
-    minutes = _before(inputs.minutes, inputs.until.minute_ms)
-    candles = inputs.engine.candles(minutes)
+    end_ms = inputs.until.minute_ms
+    candles = inputs.engine.candles(_before(inputs.candles, end_ms))
     decided = decisions_of(inputs.strategy.process_data(candles), len(candles))
-    traded = minutes.since(inputs.start_ms)
-    targets = minute_decisions(traded.candles.open_time_ms, candles, decided)
+    traded = _before(inputs.minutes, end_ms)
+    targets = _targets(traded.candles.open_time_ms, candles.close_times, decided)
     walk = _Walk(inputs, traded, targets)
     for index in walk.special():
         walk.stretch(index)
@@ -201,6 +201,19 @@ def _before(minutes: MarketMinutes, end_ms: int) -> MarketMinutes:
         minutes.traded[:end],
         minutes.highest_tick,
     )
+
+
+def _targets(open_times: Integers, close_times: Integers, decided: Integers) -> Integers:
+    """Return what is decided at the minute with which each candle closes.
+
+    What is decided at a minute that the run did not see does nothing.
+    """
+    targets = np.full(len(open_times), UNCHANGED, np.int64)
+    _, places, decisions = np.intersect1d(
+        open_times, close_times - MINUTE_MS, assume_unique=True, return_indices=True
+    )
+    targets[places] = decided[decisions]
+    return targets
 
 
 def _changes(wanted: int, close_times: Integers, targets: Integers) -> Iterator[Decision]:

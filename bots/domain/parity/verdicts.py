@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -63,7 +64,8 @@ def judge_repaired(
 def _repaired(inputs: Inputs, minutes: MarketMinutes) -> Inputs:
     return replace(
         inputs,
-        minutes=minutes,
+        candles=minutes,
+        minutes=minutes.since(inputs.start_ms),
         openings=_last_opening(inputs),
         opened=frozenset(),
         missed=frozenset(),
@@ -89,22 +91,32 @@ def _cause(
 
     Where none does, the last candle that changed before it is to blame.
     """
-    units = inputs.engine.units
-    seen, now = inputs.minutes.candles, minutes.candles
-    inserted = MarketMinutes.of(_with_inserted(seen, now), units)
-    revised = MarketMinutes.of(_with_revised(seen, now), units)
+    now = minutes.candles
     variants = {
         Cause.LATE: replace(inputs, missed=frozenset()),
-        Cause.INSERTED: replace(inputs, minutes=inserted, opened=frozenset()),
-        Cause.REVISED: replace(inputs, minutes=revised, openings=_openings(inputs)),
+        Cause.INSERTED: replace(_changed(inputs, now, _with_inserted), opened=frozenset()),
+        Cause.REVISED: replace(_changed(inputs, now, _with_revised), openings=_openings(inputs)),
     }
     for cause, variant in variants.items():
         found = first_divergence(recorded, replay(variant), trades_only=True)
         if is_same_place(found, divergence):
             return cause
     before = now.open_time_ms[now.open_time_ms < divergence.time_ms]
-    changed = before[~np.isin(before, seen.open_time_ms)]
+    changed = before[~np.isin(before, inputs.candles.candles.open_time_ms)]
     return Cause.INSERTED if len(changed) else Cause.REVISED
+
+
+def _changed(
+    inputs: Inputs,
+    now: CandleColumns,
+    change: Callable[[CandleColumns, CandleColumns], CandleColumns],
+) -> Inputs:
+    """Return the inputs with minutes that are changed by what is known now."""
+    units = inputs.engine.units
+    candles = MarketMinutes.of(change(inputs.candles.candles, now), units)
+    traded = now[now.open_time_ms >= inputs.start_ms]
+    minutes = MarketMinutes.of(change(inputs.minutes.candles, traded), units)
+    return replace(inputs, candles=candles, minutes=minutes)
 
 
 def _with_inserted(seen: CandleColumns, now: CandleColumns) -> CandleColumns:

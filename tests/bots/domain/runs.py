@@ -13,8 +13,8 @@ from backtests.domain.kernels.execution import close_minute, obey, open_minute
 from backtests.domain.market import MarketMinutes
 from backtests.domain.records import UNCHANGED, new_events, new_state
 from backtests.domain.roundtrips import fills_of
-from bots.domain.parity.comparing import Booked, Recorded, Worth
 from bots.domain.halves import CLOSE, OPENING, Place
+from bots.domain.parity.comparing import Booked, Recorded, Worth
 from bots.domain.parity.inputs import Given, Inputs
 from bots.domain.parity.replay import Decision
 from marketdata.domain.columns import COLUMN_TYPES, CandleColumns
@@ -79,11 +79,13 @@ def inputs_of(
     """Return the inputs of a run from minute number `start` on, to the end of the candles."""
     made = engine(timeframe, **trading)
     chosen = {"fast": 2, "slow": 5} if params is None else params
+    minutes = MarketMinutes.of(candles, made.units)
     end_ms = int(candles.open_time_ms[-1]) + MINUTE if len(candles) else start * MINUTE
     return Inputs(
         engine=made,
         strategy=create_strategy(strategy, chosen, timeframe),
-        minutes=MarketMinutes.of(candles, made.units),
+        candles=minutes,
+        minutes=minutes.since(start * MINUTE),
         openings=openings or {},
         opened=frozenset(opened),
         missed=frozenset(missed),
@@ -130,10 +132,9 @@ class _Driver:
 
 def live(inputs: Inputs) -> Lived:
     """Live through the inputs minute by minute, each half on its own."""
-    driver, minutes, until = _Driver(inputs), inputs.minutes, inputs.until
-    candles = inputs.engine.candles(minutes)
+    driver, traded, until = _Driver(inputs), inputs.minutes, inputs.until
+    candles = inputs.engine.candles(inputs.candles)
     decided = decisions_of(inputs.strategy.process_data(candles), len(candles))
-    traded = minutes.since(inputs.start_ms)
     times = traded.candles.open_time_ms.tolist()
     targets = minute_decisions(traded.candles.open_time_ms, candles, decided).tolist()
     for time_ms in sorted({*times, *inputs.opened}):

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from backtests.domain.market import MarketMinutes
 from backtests.domain.records import Command
 from backtests.domain.settings import Costs, Limits, Stops
-from bots.domain.parity.comparing import Worth, first_divergence
 from bots.domain.halves import CLOSE, OPENING, Place
+from bots.domain.parity.comparing import Worth, first_divergence
 from bots.domain.parity.inputs import Given, Inputs
 from bots.domain.parity.replay import replay
 from bots.domain.parity.verdicts import Cause, judge_known, judge_repaired

@@ -1,0 +1,1 @@
+"""Replaying runs of bots from their rows, and keeping what was found."""

@@ -1,0 +1,184 @@
+"""A run's inputs and records, read from its rows as of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from django.db import connection, transaction
+
+from backtests.domain.engine import BacktestingEngine
+from backtests.domain.market import Market, MarketMinutes
+from backtests.domain.records import Command, Reason, States
+from backtests.domain.trading_json import trading_from_json
+from backtests.domain.units import Units
+from bots.domain.halves import OPENING, Place
+from bots.domain.parity.comparing import Booked, Recorded, Worth
+from bots.domain.parity.inputs import Given, Inputs
+from bots.domain.parity.replay import Decision
+from bots.domain.parity.slippage import Quote
+from bots.models import BotPerformance, BotRun, Fill
+from bots.parity.seen import SeenMinutes, seen_minutes
+from bots.storage.rows import kernel_of
+from marketdata.domain.timeframe import MINUTE_MS, Timeframe
+from marketdata.models import Instrument, Opening, from_ms, to_ms
+from strategies.catalogue import AnyStrategy
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunRows:
+    """All that the rows say of a run, up to where it stood when they were read."""
+
+    run: BotRun
+    units: Units
+    until: Place
+    minutes: SeenMinutes
+    openings: dict[int, int]
+    missed: frozenset[int]
+    commands: tuple[Given, ...]
+    recorded: Recorded
+    quotes: tuple[Quote, ...]
+
+
+def read_run(run_id: int) -> RunRows:
+    """Return what the rows say of a run, as of one moment; not inside of a transaction.
+
+    What is not stored any more is named by `minutes.gone`.
+    """
+    with _one_moment():
+        run = BotRun.objects.select_related("bot", "instrument").get(pk=run_id)
+        units = Units.from_json(run.units)
+        until, last = _end(run)
+        signals = list(run.signals.order_by("time"))
+        return RunRows(
+            run=run,
+            units=units,
+            until=until,
+            minutes=seen_minutes(run, until.minute_ms),
+            openings=_openings(run, units, until),
+            missed=frozenset(to_ms(signal.time) for signal in signals if signal.is_missed),
+            commands=tuple(_commands(run)),
+            recorded=Recorded(
+                decisions=[
+                    Decision(to_ms(signal.time), signal.before, signal.target)
+                    for signal in signals
+                    if signal.before != signal.target
+                ],
+                fills=[_booked(fill, units) for fill in run.fills.order_by("number")],
+                worths=_worths(run, units),
+                last=last,
+            ),
+            quotes=tuple(
+                Quote(signal.bid, signal.ask, float(signal.price), signal.target > signal.before)
+                for signal in signals
+                if signal.bid is not None and signal.ask is not None
+            ),
+        )
+
+
+def inputs_of(rows: RunRows, strategy: AnyStrategy) -> Inputs:
+    """Return the inputs of the replay. Raises InvalidSetting and InvalidTrading."""
+    engine = engine_of(rows.run, rows.units)
+    return Inputs(
+        engine=engine,
+        strategy=strategy,
+        candles=MarketMinutes.of(rows.minutes.by_strategy, engine.units),
+        minutes=MarketMinutes.of(rows.minutes.by_run, engine.units),
+        openings=rows.openings,
+        opened=rows.minutes.opened & rows.openings.keys(),
+        missed=rows.missed,
+        commands=rows.commands,
+        first=kernel_of(rows.run.first_kernel),
+        start_ms=to_ms(rows.run.start),
+        until=rows.until,
+    )
+
+
+def engine_of(run: BotRun, units: Units) -> BacktestingEngine:
+    """Return the engine with the rules of a run: the instrument's sizes as they were then."""
+    instrument = run.instrument
+    is_swap = instrument.kind == Instrument.Kind.SWAP
+    spec = replace(instrument.spec, tick_size=units.tick, lot_size=units.lot)
+    market = Market(spec, instrument.min_size, is_margined=is_swap)
+    trading = trading_from_json(run.trading, is_swap=is_swap)
+    return BacktestingEngine(market, Timeframe(run.timeframe), trading)
+
+
+@contextmanager
+def _one_moment() -> Iterator[None]:
+    """Let all queries see the same rows, while the run goes on."""
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute("set transaction isolation level repeatable read, read only")
+        yield
+
+
+def _end(run: BotRun) -> tuple[Place, States | None]:
+    """Return where a run stands or ended, and its record of the kernel there."""
+    if run.end is not None:
+        last = None if run.last_kernel is None else kernel_of(run.last_kernel)
+        return Place(to_ms(run.end), run.end_phase), last
+    bot = run.bot
+    if bot.run_id != run.pk or bot.cursor is None or bot.kernel is None:
+        return Place(to_ms(run.start), OPENING), kernel_of(run.first_kernel)
+    return Place(to_ms(bot.cursor), bot.phase), kernel_of(bot.kernel)
+
+
+def _openings(run: BotRun, units: Units, until: Place) -> dict[int, int]:
+    """Return the first trades in ticks, those left out that came after the run had filled."""
+    filled = dict(run.fills.order_by("-filled_at").values_list("time", "filled_at"))
+    rows = Opening.objects.filter(
+        instrument_id=run.instrument_id,
+        open_time__gte=run.start,
+        open_time__lte=from_ms(until.minute_ms),
+    ).values_list("open_time", "price", "committed_at")
+    known = [
+        (to_ms(open_time), price)
+        for open_time, price, committed_at in rows
+        if open_time not in filled or committed_at <= filled[open_time]
+    ]
+    ticks, _ = units.ticks(np.array([price for _, price in known], np.float64))
+    return dict(zip((open_ms for open_ms, _ in known), ticks.tolist(), strict=True))
+
+
+def _commands(run: BotRun) -> Iterator[Given]:
+    for command in run.commands.order_by("pk"):
+        if command.minute is not None and command.phase is not None:
+            place = Place(to_ms(command.minute), command.phase)
+            yield Given(place, Command[command.kind.upper()].value, command.tick or 0)
+
+
+def _booked(fill: Fill, units: Units) -> Booked:
+    return Booked(
+        time_ms=to_ms(fill.time),
+        reason=Reason[fill.reason.upper()].value,
+        lots=_whole(fill.quantity, units.lot),
+        tick=_whole(fill.price, units.tick),
+        fee=_whole(fill.fee, units.cash),
+        slippage=_whole(fill.slippage, units.cash),
+        cash=_whole(fill.cash, units.cash),
+        position=_whole(fill.position, units.lot),
+    )
+
+
+def _worths(run: BotRun, units: Units) -> list[Worth]:
+    rows = BotPerformance.objects.filter(bot_id=run.bot_id, run=run).order_by("time")
+    return [
+        Worth(to_ms(time), _whole(equity, units.cash))
+        for time, equity in rows.values_list("time", "equity")
+    ]
+
+
+def _whole(value: Decimal, unit: Decimal) -> Any:
+    """Return how many units a value is; one that is no whole number of them stays what it is."""
+    units = value / unit
+    return int(units) if units == units.to_integral_value() else units
+
+
+def minutes_replayed(rows: RunRows) -> int:
+    """Return how many minutes the run traded."""
+    return (rows.until.minute_ms - to_ms(rows.run.start)) // MINUTE_MS
