@@ -117,7 +117,7 @@ def prepare(request: BacktestRequest) -> Prepared:
         start_ms=request.start_ms,
         end_ms=request.end_ms,
         trading=trading,
-        engine=_engine(instrument, timeframe, trading),
+        engine=engine_of(instrument, timeframe, trading),
     )
 
 
@@ -193,7 +193,7 @@ def _trading(
         return None
     try:
         trading = trading_from_json(request.trading, is_swap=_is_swap(instrument))
-        units = _engine(instrument, Timeframe.M1, trading).units
+        units = engine_of(instrument, Timeframe.M1, trading).units
         check_fits(units, 1, units.cash_to_units(trading.cash))
     except InvalidTrading as error:
         errors |= {f"trading.{name}": reason for name, reason in error.errors.items()}
@@ -207,7 +207,8 @@ def _trading(
     return trading
 
 
-def _engine(instrument: Instrument, timeframe: Timeframe, trading: Trading) -> BacktestingEngine:
+def engine_of(instrument: Instrument, timeframe: Timeframe, trading: Trading) -> BacktestingEngine:
+    """Return the engine for an instrument. Raises InvalidSetting."""
     market = Market(instrument.spec, instrument.min_size, is_margined=_is_swap(instrument))
     return BacktestingEngine(market, timeframe, trading)
 
