@@ -15,6 +15,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from backtests.api.files import archive_response, report_response
 from backtests.api.results import NoResult, equity, fills, fills_csv
 from backtests.models import Backtest
 from backtests.requests import BacktestRequest, InvalidBacktest
@@ -118,6 +119,22 @@ class BacktestViewSet(
         """Return the equity at the close of minutes, thinned; the extremes stay."""
         query = read_query(request, EquityQuery)
         return Response(equity(self.get_object(), query["max_points"]))
+
+    @extend_schema(
+        responses={(200, "text/html"): OpenApiResponse(OpenApiTypes.STR, "One file of HTML.")}
+    )
+    @action(detail=True)
+    def report(self, request: Request, pk: str) -> HttpResponseBase:
+        """Return a report of one file that needs no network: figures, curves, months, trips."""
+        return report_response(self.get_object())
+
+    @extend_schema(
+        responses={(200, "application/zip"): OpenApiResponse(OpenApiTypes.BINARY, "A zip file.")}
+    )
+    @action(detail=True)
+    def archive(self, request: Request, pk: str) -> HttpResponseBase:
+        """Return all that it takes to do it again, candles included; verify_run proves it."""
+        return archive_response(self.get_object())
 
     @extend_schema(
         responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "All fills as CSV.")}

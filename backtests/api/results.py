@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from rest_framework import status
 from rest_framework.exceptions import APIException
 
 from backtests.domain.roundtrips import fills_of
-from backtests.domain.statements import FILL_COLUMNS, equity_columns, fill_rows
+from backtests.domain.statements import equity_columns, fill_rows, fills_as_csv
 from backtests.domain.thinning import thinned
 from backtests.domain.units import Units
 from backtests.models import Backtest
 from backtests.storage.artefacts import Changed, load_arrays
-
-_BLOCK: Final = 2_000
 
 
 class NoResult(APIException):
@@ -46,14 +44,7 @@ def equity(backtest: Backtest, most: int) -> dict[str, Any]:
 def fills_csv(backtest: Backtest) -> Iterator[str]:
     """Yield all fills as CSV with a header."""
     events, units = _arrays(backtest)["events"], Units.from_json(backtest.units)
-    return _lines(events, units)
-
-
-def _lines(events: Any, units: Units) -> Iterator[str]:
-    yield ",".join(FILL_COLUMNS) + "\n"
-    for first in range(0, len(events), _BLOCK):
-        rows = fill_rows(events, units, first, _BLOCK)
-        yield "".join(",".join(map(str, row.values())) + "\n" for row in rows)
+    return fills_as_csv(events, units)
 
 
 def _arrays(backtest: Backtest) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from backtests.domain.records import Events, Integers, Reason
@@ -19,11 +20,20 @@ FILL_COLUMNS: Final = (
     "cash",
     "position",
 )
+_BLOCK: Final = 2_000
 
 
 def fill_rows(events: Events, units: Units, first: int, count: int) -> list[dict[str, Any]]:
     """Return `count` fills from number `first` on; decimals as text."""
     return [_row(fill, units) for fill in fills_of(events)[first : first + count]]
+
+
+def fills_as_csv(events: Events, units: Units) -> Iterator[str]:
+    """Yield all fills as CSV, a block of lines at a time, the header first."""
+    yield ",".join(FILL_COLUMNS) + "\n"
+    for first in range(0, len(events), _BLOCK):
+        rows = fill_rows(events, units, first, _BLOCK)
+        yield "".join(",".join(map(str, row.values())) + "\n" for row in rows)
 
 
 def equity_columns(close_times: Integers, equity: Integers, units: Units) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("id", type=int)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        backtest = _finished(options["id"])
+        backtest = finished(options["id"])
         try:
             again = rerun_backtest(backtest)
         except (InvalidBacktest, CandlesMoved) as error:
@@ -34,7 +34,8 @@ class Command(BaseCommand):
             self.stdout.write(f"although something moved since:\n{moved}")
 
 
-def _finished(number: int) -> Backtest:
+def finished(number: int) -> Backtest:
+    """Return a finished backtest. Raises CommandError."""
     backtest = Backtest.objects.select_related("instrument", "job").filter(pk=number).first()
     if backtest is None:
         raise CommandError(f"there is no backtest {number}")

@@ -1,0 +1,115 @@
+"""Doing a backtest again from its archive alone, and saying what differs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise, zip_longest
+from typing import IO, Any, Final
+
+import numpy as np
+
+from backtests.domain.records import KERNEL_VERSION
+from backtests.domain.result import BacktestResult
+from backtests.domain.statements import fills_as_csv
+from backtests.exporting import members
+from backtests.exporting.members import Archive, BadArchive
+from backtests.exporting.replaying import Setup, replay
+from marketdata.domain.columns import CandleColumns
+from marketdata.domain.fingerprint import combine, fingerprint
+from marketdata.domain.timeframe import DAY_MS
+from strategies.domain.errors import StrategyError
+
+# Sums of floats may differ in their last digits between processors; what is traded may not.
+_SAME: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What doing it again gave; `differences` says what is not the same, by name."""
+
+    result_hash: str
+    fills: int
+    metrics: Mapping[str, Any]
+    differences: dict[str, str]
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether everything is as the archive says."""
+        return not self.differences
+
+
+def verify_archive(file: IO[bytes]) -> Verification:
+    """Do the backtest of an archive again, over the candles in it, and compare.
+
+    An own strategy's code runs in a process of its own. Raises BadArchive for what is no archive,
+    and StrategyFailed.
+    """
+    archive = Archive(file)
+    differences = dict.fromkeys(archive.changed(), "was changed after it was written")
+    try:
+        setup = Setup.from_json(archive.json(members.CONFIG), archive.text(members.SOURCE))
+        candles = archive.candles()
+        with setup.opened() as strategy:
+            again = replay(setup, strategy, candles)
+    except StrategyError:
+        raise
+    except (KeyError, ValueError, TypeError, ArithmeticError) as error:
+        raise BadArchive(f"its configuration cannot be run: {error}") from error
+    differences |= _compared(archive, setup, candles, again)
+    return Verification(again.digest, len(again.fills), again.metrics(), differences)
+
+
+def _compared(
+    archive: Archive, setup: Setup, candles: CandleColumns, again: BacktestResult
+) -> dict[str, str]:
+    told, result = archive.manifest, archive.json(members.RESULT)
+    pairs = {
+        "engine_version": (told.get("engine_version"), KERNEL_VERSION),
+        "fingerprint": (told.get("fingerprint"), range_fingerprint(candles, setup)),
+        "result_hash": (told.get("result_hash"), again.digest),
+    }
+    moved = {name: f"was {then}, is {now}" for name, (then, now) in pairs.items() if then != now}
+    moved |= _figures("metrics", result.get("metrics", {}), again.metrics())
+    for program, figures in again.as_others().items():
+        moved |= _figures(program, result.get("compared", {}).get(program, {}), figures)
+    if fills := _first_difference(archive.text(members.FILLS), again):
+        moved[members.FILLS] = fills
+    return moved
+
+
+def range_fingerprint(candles: CandleColumns, setup: Setup) -> str:
+    """Return the fingerprint of the run's range, as it is kept with a backtest."""
+    first, end = np.searchsorted(candles.open_time_ms, (setup.start_ms, setup.end_ms))
+    ranged = candles[int(first) : int(end)]
+    days = ranged.open_time_ms // DAY_MS
+    edges = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(ranged)]
+    spans = pairwise(edges)
+    # A hash is of whatever is looked up by the names of its columns.
+    parts: list[Any] = [ranged[start:stop] for start, stop in spans if stop > start]
+    return combine(fingerprint(part) for part in parts).hex()
+
+
+def _figures(name: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        f"{name}.{key}": f"was {then.get(key)}, is {now.get(key)}"
+        for key in {*then, *now}
+        if not _is_same(then.get(key), now.get(key))
+    }
+
+
+def _is_same(then: Any, now: Any) -> bool:
+    if not isinstance(then, int | float) or not isinstance(now, int | float):
+        return then is None and now is None
+    return math.isclose(then, now, rel_tol=_SAME, abs_tol=_SAME)
+
+
+def _first_difference(text: str, again: BacktestResult) -> str:
+    """Return where the fills part, empty when they do not."""
+    then = text.splitlines()
+    now = "".join(fills_as_csv(again.events, again.units)).splitlines()
+    for number, (old, new) in enumerate(zip_longest(then, now)):
+        if old != new:
+            return f"fill {number} was {old}, is {new}"
+    return ""
