@@ -32,7 +32,9 @@ def money(amount: float | None, *, signed: bool = False) -> str:
 
 def ratio(value: float | None) -> str:
     """Return a ratio with two decimals."""
-    return NOTHING if value is None else f"{value:,.2f}".replace("-", _MINUS)
+    if value is None:
+        return NOTHING
+    return f"{value:{'.2e' if abs(value) >= _LARGE else ',.2f'}}".replace("-", _MINUS)
 
 
 def span(milliseconds: float | None) -> str:
