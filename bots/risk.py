@@ -113,7 +113,8 @@ def accounts_of(owner_id: int) -> Iterable[Account]:
     """Yield the accounts of an owner's live bots as they were marked last, deleted ones too."""
     rows = Bot.objects.filter(owner=owner_id, drive=Bot.Drive.LIVE).exclude(kernel=None)
     columns = ("kernel", "run__units", "trading", "instrument__quote", "deleted_at")
-    for kernel, stored, trading, quote, deleted_at in rows.exclude(run=None).values_list(*columns):
+    rows = rows.exclude(run=None).order_by("pk")
+    for kernel, stored, trading, quote, deleted_at in rows.values_list(*columns):
         state, units = np.frombuffer(bytes(kernel), STATE)[0], Units.from_json(stored)
         worth = abs(int(state["lots"])) * int(state["last_tick"]) * units.cash_per_tick_lot
         yield Account(
@@ -168,6 +169,7 @@ def _pass_verdict(limits: OwnerLimits, breach: Breach, now: datetime) -> set[int
         f"Bots of {limits.owner}: {told}. {OwnerLimits.Action(limits.action).label.capitalize()}.",
         severity=Alert.Severity.CRITICAL,
         details=numbers,
+        owner_id=limits.owner_id,
     )
     return _order(limits, told)
 

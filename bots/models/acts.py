@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.conf import settings
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
@@ -66,7 +67,11 @@ class BotCommandQuerySet(models.QuerySet["BotCommand"]):
         Not of those for which the same order waits already.
         """
         waits = Exists(self.waiting().filter(bot=OuterRef("pk"), kind=kind))
-        query, values = bots.filter(~waits).order_by().values("pk").query.sql_with_params()
+        wanted = bots.filter(~waits).order_by().values("pk")
+        try:
+            query, values = wanted.query.sql_with_params()
+        except EmptyResultSet:
+            return []
         asked_by_id = asked_by and asked_by.pk
         with connection.cursor() as cursor:
             cursor.execute(_GIVE.format(bots=query), [kind, source, asked_by_id, why, *values])
