@@ -9,6 +9,7 @@ from channels.routing import URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.urls import path, re_path
 
+from backtests import publishing as backtests
 from bots import consumers as bots
 from marketdata import consumers as marketdata
 from tcpdashboard.common.alerts import telling as alerts
@@ -17,7 +18,9 @@ from tcpdashboard.common.jobs import progress as jobs
 from tcpdashboard.common.sockets import no_such_socket, with_wire
 from tcpdashboard.common.topics import TopicRegistry
 
-TOPICS: Final = TopicRegistry([*marketdata.TOPICS, *bots.TOPICS, *jobs.TOPICS, *alerts.TOPICS])
+TOPICS: Final = TopicRegistry(
+    [*marketdata.TOPICS, *backtests.TOPICS, *bots.TOPICS, *jobs.TOPICS, *alerts.TOPICS]
+)
 
 websocket_urlpatterns = [
     path("ws/stream/", AuthMiddlewareStack(StreamApplication(TOPICS))),

@@ -52,18 +52,22 @@ class MarketMinutes:
 
     def since(self, start_ms: int) -> Self:
         """Return the minutes that open at `start_ms` or later."""
-        times = self.candles.open_time_ms
-        first = int(np.searchsorted(times, start_ms))
-        if first == 0:
-            return self
-        rest = slice(first, None)
+        first = int(np.searchsorted(self.candles.open_time_ms, start_ms))
+        return self if first == 0 else self._part(slice(first, None))
+
+    def between(self, start_ms: int, end_ms: int) -> Self:
+        """Return the minutes that open in [start, end)."""
+        first, last = np.searchsorted(self.candles.open_time_ms, (start_ms, end_ms))
+        return self._part(slice(int(first), int(last)))
+
+    def _part(self, part: slice) -> Self:
         return type(self)(
-            self.candles[rest],
-            self.opens[rest],
-            self.highs[rest],
-            self.lows[rest],
-            self.closes[rest],
-            self.traded[rest],
+            self.candles[part],
+            self.opens[part],
+            self.highs[part],
+            self.lows[part],
+            self.closes[part],
+            self.traded[part],
             self.highest_tick,
         )
 

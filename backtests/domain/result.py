@@ -57,11 +57,7 @@ class BacktestResult:
 
     def metrics(self) -> dict[str, float | None]:
         """Return every figure by key, money in quote currency; None where it is unknown."""
-        cash = float(self.units.cash)
-        return {
-            key: value * cash if value is not None and key in _MONEY else value
-            for key, value in all_metrics(self.account).items()
-        }
+        return figures_of(self.account, self.units)
 
     def as_others(self) -> dict[str, dict[str, float | None]]:
         """Return the figures as other programs compute them, money in quote currency."""
@@ -90,6 +86,15 @@ class BacktestResult:
             Reason(reason).name.lower(): int(count)
             for reason, count in zip(reasons, counts, strict=True)
         }
+
+
+def figures_of(of: Account, units: Units) -> dict[str, float | None]:
+    """Return every figure of an account by key, money in quote currency; None where unknown."""
+    cash = float(units.cash)
+    return {
+        key: value * cash if value is not None and key in _MONEY else value
+        for key, value in all_metrics(of).items()
+    }
 
 
 _MONEY = frozenset({"expectancy", "fees_paid", "slippage_paid", "best_trip", "worst_trip"})

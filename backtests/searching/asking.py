@@ -170,7 +170,7 @@ def _number(told: Mapping[str, Any], name: str, default: float | None = None) ->
     # Larger ones would not be finite, or are no length of time; NaN is neither.
     if not is_number or not -1e9 < value < 1e9:
         raise InvalidValidation(name, f"expected a number; was {str(value)[:40]!r}")
-    return value
+    return float(value)
 
 
 def _space(request: SearchRequest, errors: dict[str, str]) -> Space | None:
