@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,7 +21,7 @@ from marketdata.models import from_ms
 from strategies.models import StrategyConfig
 from strategies.services import use_config
 from tcpdashboard.common.jobs.kinds import JobKind
-from tcpdashboard.common.jobs.orders import create_job
+from tcpdashboard.common.jobs.orders import JobRefused, cancel_job, create_job
 
 BACKTEST: Final = JobKind(
     name="backtest",
@@ -66,6 +67,18 @@ def run_now(request: BacktestRequest) -> Backtest:
     _use(request)
     backtest = Backtest.objects.create(finished_at=Now(), **values)
     return Backtest.objects.select_related("instrument").get(pk=backtest.pk)
+
+
+@transaction.atomic
+def delete_backtest(backtest: Backtest) -> None:
+    """Delete a backtest; what has not run yet is not run any more, and a worker stops.
+
+    The file of a result goes with the others that nothing names.
+    """
+    if backtest.job is not None:
+        with contextlib.suppress(JobRefused):
+            cancel_job(backtest.job)
+    Backtest.objects.filter(pk=backtest.pk).delete()
 
 
 def asked_values(request: BacktestRequest, prepared: Prepared) -> dict[str, Any]:

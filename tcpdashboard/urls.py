@@ -19,6 +19,8 @@ urlpatterns = [
     path("health/", include("tcpdashboard.health")),
     path("alerts/", include("tcpdashboard.common.alerts.pages")),
     path("", include("marketdata.urls")),
+    path("", include("strategies.urls")),
+    path("", include("backtests.urls")),
 ]
 
 handler500 = "tcpdashboard.common.outages.answer_failure"

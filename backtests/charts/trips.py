@@ -143,13 +143,12 @@ def _came_out(trips: RoundTrips, outcome: str) -> NDArray[np.bool_]:
 
 
 def _sortable(trips: RoundTrips, key: str) -> NDArray[np.float64]:
-    if key == "number":
-        return np.arange(len(trips), dtype=np.float64)
+    values: Any = trips[key] if key in (trips.dtype.names or ()) else np.arange(len(trips))
     if key == "held":
-        return (trips["exit_ms"] - trips["entry_ms"]).astype(np.float64)
-    if key == "share":
-        return trips["profit"] / np.maximum(trips["paid"], 1)
-    return np.nan_to_num(trips[key].astype(np.float64))
+        values = trips["exit_ms"] - trips["entry_ms"]
+    elif key == "share":
+        values = trips["profit"] / np.maximum(trips["paid"], 1)
+    return np.nan_to_num(np.asarray(values, dtype=np.float64))
 
 
 def _known(value: str | None, known: Any) -> str:

@@ -47,12 +47,23 @@ def build_figure(window: ChartWindow, choices: tuple[Choice, ...]) -> go.Figure:
     """Return the figure of `window`: candles, volume, overlays and one pane per own indicator."""
     panes = chart_panes(choices)
     axes = {pane.key: pane.axis for pane in panes}
-    traces = [_candles(window), *_bars(window, "volume", axes["volume"], "Volume")]
-    colours = cycle(f"line-{number}" for number in range(1, _LINES + 1))
+    traces: list[go.Scatter] = []
+    colours = line_colours()
     for choice in choices:
         traces += _indicator(window, choice, axes.get(choice.key, "y"), colours)
-    traces.append(_marks(window))
+    return figure_of(window, panes, traces)
+
+
+def figure_of(window: ChartWindow, panes: tuple[Pane, ...], lines: list[go.Scatter]) -> go.Figure:
+    """Return the figure of candles and volume with `lines` over them, in `panes`."""
+    volume = bar_traces(window, "volume", panes[1].axis, "Volume")
+    traces = [_candles(window), *volume, *lines, _marks(window)]
     return go.Figure(traces, _layout(window, panes))
+
+
+def line_colours() -> Iterator[str]:
+    """Yield the names of the colours of lines, over and over."""
+    return cycle(f"line-{number}" for number in range(1, _LINES + 1))
 
 
 def skeleton(figure: go.Figure) -> dict[str, Any]:
@@ -90,7 +101,7 @@ def _candles(window: ChartWindow) -> go.Candlestick:
     )
 
 
-def _bars(window: ChartWindow, column: str, axis: str, title: str) -> list[go.Scatter]:
+def bar_traces(window: ChartWindow, column: str, axis: str, title: str) -> list[go.Scatter]:
     """Draw a column as bars: volume in the candle's colour, others by their sign."""
     values = window.columns[column]
     rising = window.columns["close"] >= window.columns["open"] if column == "volume" else values > 0
@@ -134,15 +145,16 @@ def _indicator(
     for number, output in enumerate(choice.indicator.outputs):
         column = column_name(choice, output)
         if output == _HISTOGRAM:
-            traces += _bars(window, column, axis, choice.title)
+            traces += bar_traces(window, column, axis, choice.title)
             continue
         if number and choice.indicator.key not in _ONE_COLOUR:
             colour = next(colours)
-        traces.append(_line(window, column, axis, choice.title, colour))
+        traces.append(line_trace(window, column, axis, choice.title, colour))
     return traces
 
 
-def _line(window: ChartWindow, column: str, axis: str, title: str, colour: str) -> go.Scatter:
+def line_trace(window: ChartWindow, column: str, axis: str, title: str, colour: str) -> go.Scatter:
+    """Draw a column as a line in the colour of this name."""
     return go.Scatter(
         x=window.columns["time"],
         y=window.columns[column],

@@ -46,29 +46,55 @@ class Pane:
     guides: tuple[float, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class OwnPane:
+    """What a pane below price and volume shows; `scale` and `guides` as of a Pane."""
+
+    key: str
+    title: str
+    columns: tuple[str, ...]
+    scale: tuple[float, float] | None = None
+    guides: tuple[float, ...] = ()
+
+
 def chart_panes(choices: tuple[Choice, ...]) -> tuple[Pane, ...]:
     """Return the panes from the top down: price, volume, then the own ones as chosen."""
     over = tuple(choice for choice in choices if choice.indicator.pane == PRICE_PANE)
     own = tuple(choice for choice in choices if choice.indicator.pane != PRICE_PANE)
-    domains = _domains(len(own))
     overlays = tuple(name for choice in over for name in _columns(choice))
-    panes = [
-        Pane("price", "", "y", domains[0], ("low", "high", *overlays)),
-        Pane("volume", "Volume", "y2", domains[1], ("volume",)),
-    ]
-    panes += [
+    return stacked_panes(
+        overlays,
+        tuple(
+            OwnPane(
+                choice.key,
+                choice.title,
+                _columns(choice),
+                _SCALES.get(choice.indicator.key),
+                _GUIDES.get(choice.indicator.key, ()),
+            )
+            for choice in own
+        ),
+    )
+
+
+def stacked_panes(overlays: tuple[str, ...], own: tuple[OwnPane, ...]) -> tuple[Pane, ...]:
+    """Return the panes from the top down; the columns of `overlays` lie over the price."""
+    domains = _domains(len(own))
+    price = Pane("price", "", "y", domains[0], ("low", "high", *overlays))
+    volume = Pane("volume", "Volume", "y2", domains[1], ("volume",))
+    others = (
         Pane(
-            choice.key,
-            choice.title,
+            pane.key,
+            pane.title,
             f"y{number + 3}",
             domains[number + 2],
-            _columns(choice),
-            _SCALES.get(choice.indicator.key),
-            _GUIDES.get(choice.indicator.key, ()),
+            pane.columns,
+            pane.scale,
+            pane.guides,
         )
-        for number, choice in enumerate(own)
-    ]
-    return tuple(panes)
+        for number, pane in enumerate(own)
+    )
+    return price, volume, *others
 
 
 def _columns(choice: Choice) -> tuple[str, ...]:

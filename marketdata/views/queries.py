@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Final
+from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 
@@ -23,7 +23,7 @@ def answer_in_sentences(view: Callable[..., HttpResponse]) -> Callable[..., Http
     """Turn what is wrong with a request into JSON with a sentence: status 400, or 404."""
 
     @wraps(view)
-    def wrapped(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             return view(request, *args, **kwargs)
         except (BadChartRequest, InvalidTimeframe) as error:

@@ -10,10 +10,22 @@ export async function fetchJson(address) {
   return (await answered(address, { headers: { Accept: "application/json" } })).json();
 }
 
-/** Order something of the REST API; throws with what the API says against it. */
-export async function order(address) {
+/** Order something of the REST API, with `body` as JSON; throws with what it says against it. */
+export async function order(address, body, method = "POST") {
   const headers = { Accept: "application/json", "X-CSRFToken": csrfToken() };
-  return (await answered(address, { method: "POST", headers })).json();
+  const options = { method, headers };
+  if (body !== undefined) {
+    options.body = JSON.stringify(body);
+    headers["Content-Type"] = "application/json";
+  }
+  const answer = await answered(address, options);
+  return answer.status === 204 ? null : answer.json();
+}
+
+/** Post the fields of a form; throws likewise. */
+export async function send(address, fields) {
+  const headers = { Accept: "application/json", "X-CSRFToken": csrfToken() };
+  return (await answered(address, { method: "POST", headers, body: fields })).json();
 }
 
 async function answered(address, options = {}) {

@@ -1,0 +1,27 @@
+"""The pages of backtests."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from backtests.views import compare, layers, listing, new, orders, price, result
+
+urlpatterns = [
+    path("backtests/", listing.backtests_page, name="backtests"),
+    path("backtests/list", listing.backtests_part, name="backtests-list"),
+    path("backtests/new/", new.new_backtest, name="backtest-new"),
+    path("backtests/new/parameters", new.parameters_part, name="backtest-parameters"),
+    path("backtests/new/coverage", new.coverage_part, name="backtest-coverage"),
+    path("backtests/compare/", compare.compare_page, name="backtest-compare"),
+    path("backtests/layers/", layers.layer_list, name="backtest-layers"),
+    path("backtests/layers/<int:pk>/", layers.layer, name="backtest-layer"),
+    path("backtests/<int:pk>/", result.result_page, name="backtest"),
+    path("backtests/<int:pk>/equity", result.equity, name="backtest-equity"),
+    path("backtests/<int:pk>/trades", result.trades_part, name="backtest-trades"),
+    path("backtests/<int:pk>/export", result.export, name="backtest-export"),
+    path("backtests/<int:pk>/chart/window", price.window, name="backtest-window"),
+    path("backtests/<int:pk>/again", orders.run_again, name="backtest-again"),
+    path("backtests/<int:pk>/cancel", orders.cancel, name="backtest-cancel"),
+    path("backtests/<int:pk>/delete", orders.delete, name="backtest-delete"),
+    path("backtests/<int:pk>/notes", orders.save_notes, name="backtest-notes"),
+]
