@@ -25,8 +25,9 @@ GAP_TRANSITIONS: Final = {
     GapState.OPEN: {GapState.REPAIRING, GapState.REPAIRED, GapState.UNREPAIRABLE},
     # Back to open: the attempt failed, or its worker died and the lease ran out.
     GapState.REPAIRING: {GapState.OPEN, GapState.REPAIRED, GapState.UNREPAIRABLE},
-    # To repaired: the missing data came by another way, for example an import.
-    GapState.UNREPAIRABLE: {GapState.OPEN, GapState.REPAIRED},
+    # To repairing: it is tried once more, long after. To repaired: the missing data came by
+    # another way, for example an import.
+    GapState.UNREPAIRABLE: {GapState.OPEN, GapState.REPAIRING, GapState.REPAIRED},
     # The scan found the same stretch missing again.
     GapState.REPAIRED: {GapState.OPEN},
 }
@@ -39,7 +40,11 @@ LIVE_STATES: Final = (GapState.OPEN, GapState.REPAIRING, GapState.UNREPAIRABLE)
 class DataGapQuerySet(models.QuerySet["DataGap"]):
     def live(self) -> DataGapQuerySet:
         """Return the gaps of which something is still missing."""
-        return self.filter(state__in=LIVE_STATES)
+        return self.filter(state__in=LIVE_STATES).exclude(kind=DataGap.Kind.MERGED)
+
+    def merged(self) -> DataGapQuerySet:
+        """Return the gaps that wait for single matches: merged they are all there."""
+        return self.filter(state__in=LIVE_STATES, kind=DataGap.Kind.MERGED)
 
     def move(self, state: GapState, **values: Any) -> int:
         """Bring the gaps into `state` where the table allows it; return how many moved.
@@ -58,12 +63,14 @@ class DataGap(models.Model):
 
     For trades `first_trade_id` to `last_trade_id`, both included, are missing (a first id of 0:
     it is not known where they begin), between the trades at `start` and `end`. For candles those
-    that open in [start, end) are.
+    that open in [start, end) are. Merged ones lack nothing but their single matches: the rows of
+    several ids from `first_trade_id` to `last_trade_id` are to be split.
     """
 
     class Kind(models.TextChoices):
         TRADES = "trades"
         CANDLES = "candles"
+        MERGED = "merged"
 
     State = GapState
 
@@ -73,6 +80,7 @@ class DataGap(models.Model):
         LOSS = "loss"
         MAINTENANCE = "maintenance"
         NEVER_COLLECTED = "never_collected"
+        REFUSED = "refused"
 
     class Filling(models.TextChoices):
         TRADES = "trades"
@@ -139,7 +147,11 @@ class DataGap(models.Model):
                 name="gap_candles_unique",
             ),
             models.CheckConstraint(
-                condition=Q(kind="trades", timeframe=1, last_trade_id__gte=F("first_trade_id"))
+                condition=Q(
+                    kind__in=["trades", "merged"],
+                    timeframe=1,
+                    last_trade_id__gte=F("first_trade_id"),
+                )
                 | Q(
                     kind="candles",
                     first_trade_id=None,
@@ -153,7 +165,7 @@ class DataGap(models.Model):
         indexes = (
             models.Index(
                 fields=("next_attempt_at",),
-                condition=Q(state__in=["open", "repairing"]),
+                condition=Q(state__in=["open", "repairing", "unrepairable"]),
                 name="gap_due",
             ),
             models.Index(fields=("-opened_at",), name="gap_newest"),

@@ -19,6 +19,10 @@ from marketdata.models import DataGap, DataGapQuerySet, GapState
 
 LONGEST_RETRY_S: Final = 6 * 3600.0
 
+LATE_ATTEMPTS: Final = 7
+LATE_RETRY_S: Final = 24 * 3600.0
+"""A gap that was given up is tried so often again, so far apart: exchanges mend their history."""
+
 _CLAIMING: Final = 7103  # the advisory lock under which gaps are claimed
 
 # Gaps of a lease that ran out are due at once: their worker is dead, or was stopped for too long.
@@ -27,6 +31,8 @@ select gap.id from marketdata_datagap gap
 join marketdata_instrument instrument on instrument.id = gap.instrument_id
 where instrument.exchange = %s
     and ((gap.state = 'open' and gap.next_attempt_at <= now())
+        or (gap.state = 'unrepairable' and gap.next_attempt_at <= now()
+            and gap.attempts >= %s and gap.attempts < %s)
         or (gap.state = 'repairing' and gap.lease_expires_at < now()))
     and not exists (
         select 1 from marketdata_datagap other
@@ -63,7 +69,8 @@ def claim_next(exchange: str) -> Claim | None:
         held = DataGap.objects.filter(state=GapState.REPAIRING, lease_expires_at__gte=Now())
         if held.count() >= settings.REPAIRS_AT_ONCE:
             return None
-        cursor.execute(_NEXT, [exchange])
+        given_up = settings.REPAIR_ATTEMPTS
+        cursor.execute(_NEXT, [exchange, given_up, given_up + LATE_ATTEMPTS])
         found = cursor.fetchone()
         if found is None:
             return None
@@ -102,6 +109,20 @@ def postpone(claim: Claim, reason: str, *, is_counted: bool) -> bool:
         reason=reason,
         attempts=F("attempts") + int(is_counted),
         next_attempt_at=_after(wait),
+    )
+
+
+def give_up(claim: Claim, reason: str, attempts: int) -> bool:
+    """Call the gap unrepairable after `attempts`; False when it was no longer this worker's.
+
+    It is tried again now and then. A final verdict leaves fewer attempts, and is final.
+    """
+    return finish(
+        claim,
+        GapState.UNREPAIRABLE,
+        reason=reason,
+        attempts=attempts,
+        next_attempt_at=_after(timedelta(seconds=LATE_RETRY_S)),
     )
 
 

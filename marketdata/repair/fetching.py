@@ -14,10 +14,11 @@ from django.db import connection
 from marketdata.collector.paging import candles_back, trades_back
 from marketdata.collector.ports import History
 from marketdata.domain.gaps import Stretch
-from marketdata.domain.records import Trades
+from marketdata.domain.records import Trades, empty_trades
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 from marketdata.models import DataGap, Instrument, to_ms
 from marketdata.storage.filling import fill_candles, fill_trades, lacking_minutes
+from marketdata.storage.merged import merged_of
 from marketdata.storage.tapes import missing_of, note_rest
 from tcpdashboard.common.dbthread import DatabaseThread
 
@@ -75,6 +76,30 @@ async def fetch_trades(work: Work) -> int:
     return found
 
 
+async def split_trades(work: Work) -> None:
+    """Fetch the single matches of the gap's merged rows, the newest first.
+
+    A row is replaced once all of its matches are there. Raises like `fetch_trades`.
+    """
+    waiting = await work.database.run(_merged, work.gap)
+    while waiting:
+        fetched = empty_trades()
+        last_id = waiting[-1][1] - 1
+        pages = trades_back(work.history, work.instrument.symbol, last_id, is_patient=False)
+        async for page in pages:
+            fetched = np.concatenate([page, fetched])
+            whole = [one for one in waiting if one[0] >= _first_ids(fetched)[0]]
+            if whole:
+                break
+            await _pause(work)
+        else:
+            return
+        inside = fetched[fetched["trade_id"] >= whole[0][0]]
+        await work.database.run(fill_trades, work.instrument, inside)
+        waiting = waiting[: -len(whole)]
+        await _pause(work)
+
+
 async def fetch_first_id(work: Work) -> int | None:
     """Return the id at which a gap of unknown beginning begins, storing its trades on the way.
 
@@ -128,6 +153,11 @@ def _missing(gap: DataGap) -> list[Stretch]:
         missing = missing_of(cursor, gap)
         note_rest(cursor, gap, missing)
     return missing
+
+
+def _merged(gap: DataGap) -> list[Stretch]:
+    with connection.cursor() as cursor:
+        return merged_of(cursor, gap)
 
 
 def _first_ids(page: Trades) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

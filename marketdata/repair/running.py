@@ -19,7 +19,15 @@ from marketdata.collector.ports import History
 from marketdata.domain.errors import MarketDataError
 from marketdata.exchanges import open_history
 from marketdata.models import DataGap, GapState
-from marketdata.repair.claims import Claim, claim_next, finish, hand_back, postpone, renew
+from marketdata.repair.claims import (
+    Claim,
+    claim_next,
+    finish,
+    give_up,
+    hand_back,
+    postpone,
+    renew,
+)
 from marketdata.repair.fetching import OutOfTime, Work
 from marketdata.repair.telling import tell_gaps
 from marketdata.repair.verdicts import Verdict, attempt
@@ -131,13 +139,7 @@ class _Repair:
             and not verdict.is_bridged
             and gap.attempts + 1 >= settings.REPAIR_ATTEMPTS
         ):
-            await self._database.run(
-                finish,
-                self._claim,
-                GapState.UNREPAIRABLE,
-                reason=verdict.reason,
-                attempts=gap.attempts + 1,
-            )
+            await self._database.run(give_up, self._claim, verdict.reason, gap.attempts + 1)
             self._log.warning("gap_unrepairable", name=str(gap), reason=verdict.reason)
         else:
             await self._later(verdict.reason, is_counted=verdict.is_answered)

@@ -21,7 +21,8 @@ def tell_gaps() -> None:
     One alert for each instrument that has such gaps; it counts up when there are more.
     """
     counts = dict(
-        DataGap.objects.filter(state=GapState.UNREPAIRABLE)
+        DataGap.objects.live()
+        .filter(state=GapState.UNREPAIRABLE)
         .order_by()
         .values_list("instrument_id")
         .annotate(number=Count("pk"))
@@ -39,7 +40,10 @@ def tell_gaps() -> None:
 
 def _raise(instrument: Instrument, number: int) -> None:
     newest = (
-        instrument.gaps.filter(state=GapState.UNREPAIRABLE).order_by("-opened_at", "-pk").first()
+        instrument.gaps.live()
+        .filter(state=GapState.UNREPAIRABLE)
+        .order_by("-opened_at", "-pk")
+        .first()
     )
     reason = "" if newest is None else f", the newest because {newest.reason}"
     raise_alert(

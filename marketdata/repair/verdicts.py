@@ -13,10 +13,17 @@ from django.utils import timezone
 from marketdata.domain.gaps import Stretch
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.models import DataGap, from_ms, to_ms
-from marketdata.repair.fetching import Work, fetch_candles, fetch_first_id, fetch_trades
+from marketdata.repair.fetching import (
+    Work,
+    fetch_candles,
+    fetch_first_id,
+    fetch_trades,
+    split_trades,
+)
 from marketdata.repair.idrule import note_found, note_nothing_found
 from marketdata.storage.filling import REASON, lacking_minutes, settle_trades
 from marketdata.storage.locks import locked_ranges
+from marketdata.storage.merged import merged_of
 from marketdata.storage.tapes import missing_of
 from marketdata.storage.writing import rebuild_windows
 
@@ -60,6 +67,8 @@ async def attempt(work: Work) -> Verdict:
         return Verdict(reason=f"the listing began later, {when:%Y-%m-%d %H:%M} UTC", is_final=True)
     if gap.kind == DataGap.Kind.TRADES:
         return await _trades(work)
+    if gap.kind == DataGap.Kind.MERGED:
+        return await _merged(work)
     if gap.timeframe != Timeframe.M1.minutes:
         return await _higher(work)
     await _settle(work, 0)
@@ -91,6 +100,20 @@ async def _trades(work: Work) -> Verdict:
     if is_kept and missing == [(first_id, last_id + 1)]:
         await work.database.run(note_nothing_found, work.instrument)
     return verdict
+
+
+async def _merged(work: Work) -> Verdict:
+    """Fetch the single matches in place of the merged rows; nothing stands in for them."""
+    is_kept = to_ms(work.gap.end) >= work.now_ms - settings.TRADES_KEPT_DAYS * DAY_MS
+    if is_kept:
+        await split_trades(work)
+        first_id, last_id = work.gap.ids
+        await _settle(work, last_id - first_id + 1)
+    if not await work.database.run(_still_merged, work.gap):
+        return Verdict(DataGap.Filling.TRADES)
+    if is_kept:
+        return Verdict(reason="the exchange does not tell all of them apart: they stay merged")
+    return Verdict(reason=f"{_TOO_OLD}: they stay merged", is_final=True)
 
 
 async def _fetch(work: Work) -> bool:
@@ -152,6 +175,11 @@ def _nothing_more(work: Work, lacking: list[Stretch]) -> Verdict:
     if work.gap.cause == DataGap.Cause.MAINTENANCE:
         return Verdict(reason=f"maintenance of the exchange, which has nothing of {first}")
     return Verdict(reason=f"the exchange has neither trades nor candles of {first}")
+
+
+def _still_merged(gap: DataGap) -> list[Stretch]:
+    with connection.cursor() as cursor:
+        return merged_of(cursor, gap)
 
 
 def _missing(gap: DataGap) -> list[Stretch]:

@@ -29,7 +29,9 @@ class GapSerializer(serializers.Serializer[DataGap]):
     id = serializers.IntegerField()
     exchange = serializers.CharField()
     symbol = serializers.CharField()
-    kind = serializers.CharField(help_text="trades or candles.")
+    kind = serializers.CharField(
+        help_text="trades, candles, or merged: nothing lacks but single matches."
+    )
     timeframe = serializers.IntegerField(help_text="Length of the candles in minutes.")
     first_trade_id = serializers.IntegerField(
         allow_null=True, help_text="0: it is not known where the gap begins."
@@ -38,7 +40,7 @@ class GapSerializer(serializers.Serializer[DataGap]):
     start_ms = serializers.IntegerField()
     end_ms = serializers.IntegerField()
     cause = serializers.CharField(
-        help_text="restart, outage, loss, maintenance or never_collected."
+        help_text="restart, outage, loss, maintenance, never_collected or refused."
     )
     state = serializers.CharField(help_text="open, repairing, repaired or unrepairable.")
     reason = serializers.CharField()

@@ -119,7 +119,7 @@ def _checked(
 def _gaps(instrument: Instrument, start_ms: int, end_ms: int) -> tuple[GapNote, ...]:
     gaps = DataGap.objects.filter(
         instrument=instrument, start__lt=from_ms(end_ms), end__gt=from_ms(start_ms)
-    ).exclude(state=DataGap.State.REPAIRED)
+    ).live()
     return tuple(
         GapNote(
             kind=gap.kind,

@@ -35,14 +35,16 @@ on conflict do nothing
 _REPAIRED: Final = """
 update marketdata_datagap set state = 'repaired', closed_at = now(), filled_with = 'trades',
     lease_owner = '', lease_expires_at = null
-where instrument_id = %s and last_trade_id between %s and %s and state <> 'repaired'
+where instrument_id = %s and kind = 'trades' and last_trade_id between %s and %s
+    and state <> 'repaired'
 returning start, "end", given_up_at is not null
 """
 
 _GIVEN_UP: Final = """
 update marketdata_datagap set reason = %s, given_up_at = now(),
     next_attempt_at = least(next_attempt_at, now() + make_interval(secs => %s))
-where instrument_id = %s and first_trade_id = %s and last_trade_id = %s and state = 'open'
+where instrument_id = %s and kind = 'trades' and first_trade_id = %s and last_trade_id = %s
+    and state = 'open'
 """
 _WHY: Final = "not repaired in time: its minutes were handed on as incomplete"
 

@@ -17,6 +17,7 @@ from marketdata.models import DataGap, GapState, Instrument, TapeScan, from_ms, 
 from marketdata.storage.copying import INT4, INT8, Rows, copy_out, milliseconds, row_layout
 from marketdata.storage.findings import FILLED, Findings, note_id_holes
 from marketdata.storage.locks import lock_instrument
+from marketdata.storage.merged import note_merged
 from marketdata.storage.merging import differs
 from marketdata.storage.proving import Span, judged_minutes
 from marketdata.storage.writing import store_minutes
@@ -50,7 +51,7 @@ where instrument_id = %s and executed_at < %s order by executed_at desc, trade_i
 
 
 def scan_tape(instrument: Instrument, changed: list[Stretch]) -> Findings:
-    """Bring the instrument's gaps of trades in line with the ids that are stored.
+    """Bring the instrument's gaps of trades, and of merged ones, in line with what is stored.
 
     Goes on where the last scan ended, remembering how far it is after every block, and looks
     again at those of the days `changed` that lie before that. While the id rule is suspended
@@ -64,9 +65,9 @@ def scan_tape(instrument: Instrument, changed: list[Stretch]) -> Findings:
         if start_ms < front_day_ms:
             bounds = start_ms, min(end_ms, front_day_ms)
             for block in _blocks(instrument, *bounds):
-                findings += _look(instrument, block)
+                findings += _look(instrument, block) + note_merged(instrument, block)
     for block in _blocks(instrument, front_ms, None):
-        findings += _look(instrument, block)
+        findings += _look(instrument, block) + note_merged(instrument, block)
         _remember(instrument, block)
     return findings
 

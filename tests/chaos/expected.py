@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import pairwise
 
 import numpy as np
@@ -42,30 +41,6 @@ def expected_of(scene: Scene, spec: InstrumentSpec) -> Expected:
         for timeframe, candles in higher.items()
     }
     return Expected(trades, {Timeframe.M1: minutes, **closed})
-
-
-def merged_like(stored: Trades, single: Trades) -> Trades:
-    """Return `single` with the matches merged that one row of `stored` says it stands for.
-
-    Only matches that follow each other, of one price and side, make one row: its id and time are
-    the last one's, its size their exact sum. Any others stay single, and so differ.
-    """
-    rows = single.copy()
-    keep = np.ones(len(rows), dtype=bool)
-    ends = np.searchsorted(rows["trade_id"], stored["trade_id"])
-    for row, last in zip(stored, ends.tolist(), strict=True):
-        first = last - int(row["count"]) + 1
-        if first == last or first < 0 or last >= len(rows):
-            continue
-        group = single[first : last + 1]
-        is_run = group["trade_id"][-1] == row["trade_id"] and np.all(
-            np.diff(group["trade_id"]) == 1
-        )
-        if is_run and len(np.unique(group[["price", "side"]])) == 1:
-            rows[last]["size"] = float(sum(Decimal(str(size)) for size in group["size"].tolist()))
-            rows[last]["count"] = row["count"]
-            keep[first:last] = False
-    return rows[keep]
 
 
 def _trades(scene: Scene, symbol: str, start_ms: int, end_ms: int) -> Trades:

@@ -14,7 +14,7 @@ from marketdata.domain.records import CANDLE_DTYPE, TRADE_DTYPE
 from marketdata.domain.timeframe import Timeframe
 from marketdata.models import Candle, CandleRevision, DataGap, Instrument
 from marketdata.storage import range_fingerprint, read_candles, read_trades
-from tests.chaos.expected import Expected, expected_of, merged_like
+from tests.chaos.expected import Expected, expected_of
 from tests.chaos.scenes import Scene
 from tests.chaos.schedules import Schedule, Strike
 from tests.chaos.stack import EXCHANGE, Stack, eventually
@@ -62,48 +62,50 @@ def do(stack: Stack, strike: Strike) -> None:
         stack.start(name)
 
 
-def repaired(stack: Stack, scene: Scene, *, may_merge: bool = False) -> float:
+def repaired(stack: Stack, scene: Scene) -> float:
     """Wait until everything is as if nothing had happened; return how long it took, in seconds.
-
-    With `may_merge` a stored trade may stand for several matches, if it says exactly the same.
 
     Raises AssertionError naming what differs after REPAIRED_S.
     """
     started = time.monotonic()
-    with stack.as_our_own():
-        instruments = [Instrument.objects.named(EXCHANGE, symbol) for symbol in scene.symbols]
-        expected = {one: expected_of(scene, one.spec) for one in instruments}
-        while findings := list(differences(scene, expected, may_merge=may_merge)):
-            if time.monotonic() - started > REPAIRED_S:
-                raise AssertionError("\n".join([*findings, "", stack.logs()]))
-            time.sleep(0.3)
-            stack.restart_ended()
+    wanted = wanted_of(stack, scene)
+    while findings := differences(stack, scene, wanted):
+        if time.monotonic() - started > REPAIRED_S:
+            raise AssertionError("\n".join([*findings, "", stack.logs()]))
+        time.sleep(0.3)
+        stack.restart_ended()
     return time.monotonic() - started
 
 
-def differences(
-    scene: Scene, expected: dict[Instrument, Expected], *, may_merge: bool
-) -> Iterator[str]:
-    """Yield what is stored otherwise than it should be, and what is not accounted for."""
-    for instrument, wanted in expected.items():
-        yield from _differences(scene, instrument, wanted, may_merge)
-        for gap in DataGap.objects.live().filter(instrument=instrument):
-            yield f"{gap} is {gap.state}: {gap.reason}"
-        yield from _unexplained(instrument)
+def wanted_of(stack: Stack, scene: Scene) -> dict[str, Expected]:
+    """Return what the domain makes of the scene's market, by symbol: what is to be stored."""
+    with stack.as_our_own():
+        specs = [Instrument.objects.named(EXCHANGE, symbol).spec for symbol in scene.symbols]
+    return {spec.symbol: expected_of(scene, spec) for spec in specs}
 
 
-def _differences(
-    scene: Scene, instrument: Instrument, expected: Expected, may_merge: bool
-) -> Iterator[str]:
+def differences(stack: Stack, scene: Scene, wanted: dict[str, Expected]) -> list[str]:
+    """Return what is stored otherwise than it should be, and what is not accounted for."""
+    with stack.as_our_own():
+        return [
+            finding
+            for symbol, expected in wanted.items()
+            for finding in _differences(scene, Instrument.objects.named(EXCHANGE, symbol), expected)
+        ]
+
+
+def _differences(scene: Scene, instrument: Instrument, expected: Expected) -> Iterator[str]:
     trades = read_trades(instrument, scene.start_ms, scene.trades_end_ms)
-    wanted = merged_like(trades, expected.trades) if may_merge else expected.trades
-    yield from _rows(f"{instrument} trades", TRADE_COLUMNS, trades, wanted)
+    yield from _rows(f"{instrument} trades", TRADE_COLUMNS, trades, expected.trades)
     for timeframe, candles in expected.candles.items():
         bounds = _bounds(scene, timeframe)
         stored = read_candles(instrument, timeframe, *bounds)
         yield from _rows(f"{instrument} {timeframe}", CANDLE_COLUMNS, stored, candles)
         if range_fingerprint(instrument, timeframe, *bounds) != expected.fingerprint(timeframe):
             yield f"{instrument} {timeframe}: another fingerprint"
+    for gap in DataGap.objects.live().filter(instrument=instrument):
+        yield f"{gap} is {gap.state}: {gap.reason}"
+    yield from _unexplained(instrument)
 
 
 def _bounds(scene: Scene, timeframe: Timeframe) -> tuple[int, int]:

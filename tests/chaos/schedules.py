@@ -30,14 +30,6 @@ class Schedule:
     faults: list[dict[str, Any]]
     strikes: list[Strike]
 
-    @property
-    def may_merge_trades(self) -> bool:
-        """Whether single trades may be refused, so that the collector takes merged ones instead."""
-        return any(
-            fault["kind"] == FaultKind.REFUSE and fault["channel"] in ("trades-all", None)
-            for fault in self.faults
-        )
-
 
 def schedule_of(
     seed: int, symbols: tuple[str, ...], length_s: float, longest_cut_s: float

@@ -159,6 +159,16 @@ class Stack:
             cursor.execute(text, parameters)
             return cursor.fetchall()
 
+    def execute(self, statement: str) -> None:
+        """Do something to the database; rows must be touched by it."""
+        with (
+            contextlib.closing(psycopg2.connect(self.ground.url(self.database))) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(statement)
+            assert cursor.rowcount > 0, f"nothing came of: {statement}"
+
     def stored_trades(self) -> int:
         """Return how many trades are committed."""
         count: int = self.query("select count(*) from marketdata_trade")[0][0]

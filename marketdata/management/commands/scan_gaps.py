@@ -57,7 +57,7 @@ def _asked(instrument: Instrument, start: datetime | None, end: datetime | None)
 
 
 def _line(gap: DataGap) -> str:
-    if gap.kind == DataGap.Kind.TRADES:
+    if gap.first_trade_id is not None:
         what = f"trades {gap.first_trade_id} to {gap.last_trade_id}"
     else:
         what = next(f"{one} candles" for one in Timeframe if one.minutes == gap.timeframe)
