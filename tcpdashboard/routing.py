@@ -9,7 +9,7 @@ from channels.routing import URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.urls import path, re_path
 
-from backtests import publishing as backtests
+from backtests.searching import publishing as backtests
 from bots import consumers as bots
 from marketdata import consumers as marketdata
 from tcpdashboard.common.alerts import telling as alerts

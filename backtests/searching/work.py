@@ -17,9 +17,9 @@ from django.db.models.functions import Now
 from backtests.domain.search.space import Space
 from backtests.domain.search.windows import Window
 from backtests.models import Search, SearchBatch, Trial
-from backtests.publishing import publish_search
 from backtests.searching.batches import finish_suggestions, finish_sum, finish_trials, take
 from backtests.searching.evaluating import CandlesChanged, Outcome, Trials
+from backtests.searching.publishing import publish_search
 from backtests.searching.summing import summed_up
 from backtests.searching.telling import data_values
 from tcpdashboard.common.jobs.run import JobRun, JobStopped, Stop
