@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from backtests.domain.records import Kind, Reason
@@ -47,24 +47,14 @@ class BookedOrder:
     ended_ms: int | None = None
     row_id: int | None = None
     is_changed: bool = True
-    fills: list[BookedFill] = field(default_factory=list)
 
     def end(self, state: str, time_ms: int, outcome: str = "") -> None:
         self.state, self.ended_ms, self.outcome = state, time_ms, outcome
         self.is_changed = True
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A limit of the account that was reached, or an order to halt."""
-
-    time_ms: int
-    kind: str
-    reason: str
-
-
 class Books:
-    """The orders of one run over some steps.
+    """The orders of one run over some steps, and the fills with their orders, as they came.
 
     `waiting` is the order that waits before them, `portfolio` the account then.
     """
@@ -72,7 +62,7 @@ class Books:
     def __init__(self, portfolio: VirtualPortfolio, waiting: BookedOrder | None) -> None:
         self.portfolio = portfolio
         self.orders: list[BookedOrder] = [waiting] if waiting else []
-        self.limits: list[Limit] = []
+        self.fills: list[tuple[BookedOrder, BookedFill]] = []
         self._last = waiting
         self._targets: dict[int, int] = {}
 
@@ -116,15 +106,12 @@ class Books:
         kind, reason, time_ms = event["kind"], name_of(event["reason"]), event["time_ms"]
         if kind == Kind.FILL:
             order = self._order_of(event, following)
-            order.fills.append(self._fill(event))
+            self.fills.append((order, self._fill(event)))
             order.end(FILLED, time_ms)
         elif kind == Kind.SKIPPED:
             self._skip(event, reason)
-        elif kind == Kind.CANCELLED:
-            if self._last and self._last.state == WAITING:
-                self._last.end(CANCELLED, time_ms, reason)
-        else:
-            self.limits.append(Limit(time_ms, Kind(kind).name.lower(), reason))
+        elif kind == Kind.CANCELLED and self._last and self._last.state == WAITING:
+            self._last.end(CANCELLED, time_ms, reason)
 
     def _order_of(self, event: dict[str, Any], following: dict[str, Any] | None) -> BookedOrder:
         """Return the waiting order that a fill belongs to, or a new one for a stop or command."""

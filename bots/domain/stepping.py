@@ -14,6 +14,7 @@ from backtests.domain.records import (
     UNCHANGED,
     Events,
     Integers,
+    Reason,
     Rules,
     States,
     new_events,
@@ -168,6 +169,14 @@ def next_edge(place: Place, timeframe: Timeframe) -> int:
     """Return the first edge of a candle that an account at `place` has not passed, in ms."""
     minute_ms = place.minute_ms + (MINUTE_MS if place.phase == CLOSE else 0)
     return -(-minute_ms // timeframe.ms) * timeframe.ms
+
+
+def may_end(state: States, *, is_stopping: bool) -> bool:
+    """Return whether a run may end here; see the compiled `fold`."""
+    reason = int(state["order_reason"][0])
+    if is_stopping:
+        return reason in (Reason.NONE, Reason.TARGET)
+    return bool(state["is_halted"][0]) and not state["lots"][0] and reason == Reason.NONE
 
 
 def _decisions(

@@ -1363,6 +1363,12 @@ class Migration(migrations.Migration):
             model_name="order",
             index=models.Index(fields=["bot", "-id"], name="order_of_bot"),
         ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("state", "waiting")), fields=["run"], name="order_waiting"
+            ),
+        ),
         migrations.AddConstraint(
             model_name="order",
             constraint=models.UniqueConstraint(fields=("run", "number"), name="order_once"),

@@ -67,7 +67,10 @@ class Order(models.Model):
                 name="order_end_whole",
             ),
         )
-        indexes = (models.Index(fields=("bot", "-id"), name="order_of_bot"),)
+        indexes = (
+            models.Index(fields=("bot", "-id"), name="order_of_bot"),
+            models.Index(fields=("run",), condition=Q(state="waiting"), name="order_waiting"),
+        )
 
 
 class Fill(models.Model):

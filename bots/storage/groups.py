@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import connection, transaction
-from psycopg2.extras import execute_values
 
 from bots.domain.grouping import Decided, GroupKey, Seen
 from bots.models import GroupState
@@ -19,11 +18,11 @@ _MOVE: Final = """
 update bots_groupstate as stored
 set cursor = given.after, state = given.state::jsonb, recent = given.recent::jsonb,
     seen = given.seen::jsonb, used_at = now()
-from (values %s) as given (id, before, after, state, recent, seen)
+from unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[], %s::text[])
+    as given (id, before, after, state, recent, seen)
 where stored.id = given.id and stored.cursor is not distinct from given.before
 returning stored.id
 """
-_CASTS: Final = "(%s::bigint, %s::timestamptz, %s::timestamptz, %s, %s, %s)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,10 +67,8 @@ def move_groups(moved: Sequence[tuple[Standing, Standing]]) -> set[int]:
         for before, after in moved
     ]
     with transaction.atomic(), connection.cursor() as cursor:
-        returned = execute_values(
-            cursor.cursor, _MOVE, rows, _CASTS, page_size=len(rows), fetch=True
-        )
-    return {group_id for (group_id,) in returned}
+        cursor.execute(_MOVE, [list(column) for column in zip(*rows, strict=True)])
+        return {group_id for (group_id,) in cursor.fetchall()}
 
 
 def _read(wanted: dict[str, GroupKey]) -> dict[GroupKey, Standing]:

@@ -23,6 +23,11 @@ _CLOCK: Final = """
 select (extract(epoch from max(exchange_time)) * 1000)::bigint
 from marketdata_collector where exchange = %s
 """
+_END: Final = """
+select (extract(epoch from open_time) * 1000)::bigint from marketdata_candle
+where instrument_id = %s and timeframe = 1 and open_time >= %s
+order by open_time offset %s limit 1
+"""
 _LAST_TRADE: Final = """
 select price from marketdata_trade where instrument_id = %s
 order by executed_at desc, trade_id desc limit 1
@@ -30,12 +35,15 @@ order by executed_at desc, trade_id desc limit 1
 _REPAIRED: Final = (GapState.OPEN, GapState.REPAIRING)
 
 
-def read_minutes(instrument: Instrument, start_ms: int, end_ms: int) -> StoredMinutes:
-    """Return what is stored of the minutes that open in [start_ms, end_ms)."""
-    # First the openings: a candle that is found then has its opening among them.
+def read_minutes(
+    instrument: Instrument, start_ms: int, end_ms: int, openings_end_ms: int
+) -> StoredMinutes:
+    """Return the candles that open in [start_ms, end_ms), and first trades likewise."""
+    # The openings last: a candle that was found has its own among them.
     candles = read_candles(instrument, Timeframe.M1, start_ms, end_ms)
+    span = from_ms(start_ms), from_ms(openings_end_ms)
     with connection.cursor() as cursor:
-        cursor.execute(_OPENINGS, [instrument.pk, from_ms(start_ms), from_ms(end_ms)])
+        cursor.execute(_OPENINGS, [instrument.pk, *span])
         openings = cursor.fetchall()
     known = [time_ms for _, _, time_ms in openings[-1:]]
     known += candles["closed_at_ms"][-1:].tolist()
@@ -45,6 +53,14 @@ def read_minutes(instrument: Instrument, start_ms: int, end_ms: int) -> StoredMi
         openings={open_ms: price for open_ms, price, _ in openings},
         known_ms=max(known, default=0),
     )
+
+
+def read_end(instrument: Instrument, start_ms: int, most: int) -> int | None:
+    """Return the open time of the candle behind the first `most` since `start_ms`, if any."""
+    with connection.cursor() as cursor:
+        cursor.execute(_END, [instrument.pk, from_ms(start_ms), most])
+        row = cursor.fetchone()
+    return None if row is None else int(row[0])
 
 
 def read_repairs(instrument: Instrument, start_ms: int) -> list[tuple[int, int]]:

@@ -11,12 +11,12 @@ from django.db import connection
 
 from backtests.domain.records import STATE, States
 from bots.domain.halves import Place
+from bots.domain.running import TakenBot
 from bots.models import Bot, BotCommand
 
-_MS: Final = "(extract(epoch from {}) * 1000)::bigint"
-_ALIVE: Final = f"""
-select bot.id, bot.state, bot.version, {_MS.format("bot.cursor")}, bot.phase, bot.run_id,
-    bot.drive = 'stored',
+_ALIVE: Final = """
+select bot.id, bot.state, bot.version, (extract(epoch from bot.cursor) * 1000)::bigint,
+    bot.phase, bot.run_id, case when bot.drive = 'stored' then bot.drive_speed end,
     exists (
         select from bots_botcommand as command
         where command.bot_id = bot.id and applied_at is null and dropped_at is null
@@ -26,36 +26,31 @@ where bot.instrument_id = %s and bot.state in ('starting', 'running', 'paused', 
 order by bot.id
 """
 # Not the lock of a deletion: rows that refer to a bot may be written meanwhile.
-_TAKE: Final = f"""
-select id, state, version, {_MS.format("cursor")}, phase, run_id, kernel
+_TAKE: Final = """
+select id, owner_id, state, version, (extract(epoch from cursor) * 1000)::bigint, phase,
+    run_id, kernel
 from bots_bot where id = any(%s) and state in ('running', 'paused', 'stopping')
 order by id for no key update skip locked
 """
 
 
+_NOWHERE: Final = Place(0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class AliveBot:
-    """A bot as it stood when the step looked; `place` is None before its first run."""
+    """A bot as it stood when the step looked; `run_id` is 0 before its first run.
 
-    id: int
-    state: str
-    version: int
-    place: Place | None
-    run_id: int | None
-    is_stored: bool
-    has_orders: bool
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TakenBot:
-    """A bot whose row is locked to the end of the transaction."""
+    `speed` is that of its clock over stored candles; None for one that trades live.
+    """
 
     id: int
     state: str
     version: int
     place: Place
     run_id: int
-    kernel: States
+    speed: float | None
+    has_orders: bool
 
 
 def alive_bots(instrument_id: int) -> list[AliveBot]:
@@ -68,12 +63,12 @@ def alive_bots(instrument_id: int) -> list[AliveBot]:
             bot_id,
             state,
             version,
-            None if minute_ms is None else Place(minute_ms, phase),
-            run_id,
-            is_stored,
+            _NOWHERE if minute_ms is None else Place(minute_ms, phase),
+            run_id or 0,
+            speed,
             has_orders,
         )
-        for bot_id, state, version, minute_ms, phase, run_id, is_stored, has_orders in rows
+        for bot_id, state, version, minute_ms, phase, run_id, speed, has_orders in rows
     ]
 
 
@@ -83,8 +78,10 @@ def take_bots(ids: Sequence[int]) -> list[TakenBot]:
         cursor.execute(_TAKE, [list(ids)])
         rows = cursor.fetchall()
     return [
-        TakenBot(bot_id, state, version, Place(minute_ms, phase), run_id, kernel_of(kernel))
-        for bot_id, state, version, minute_ms, phase, run_id, kernel in rows
+        TakenBot(
+            bot_id, owner_id, state, version, Place(minute_ms, phase), run_id, kernel_of(kernel)
+        )
+        for bot_id, owner_id, state, version, minute_ms, phase, run_id, kernel in rows
     ]
 
 

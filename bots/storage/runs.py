@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from backtests.domain.engine import BacktestingEngine
 from backtests.domain.market import Market
-from backtests.domain.records import KERNEL_VERSION, Rules
+from backtests.domain.records import KERNEL_VERSION
 from backtests.domain.trading_json import trading_from_json
 from backtests.domain.units import Units
 from bots.domain.grouping import GroupKey, ordered_params
+from bots.domain.running import RunSettings
 from bots.models import BotRun
 from marketdata.domain.timeframe import Timeframe
 from marketdata.models import Instrument, to_ms
 
 _KEPT: Final = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class RunSettings:
-    """By what a run decides and trades, ready for the kernel."""
-
-    id: int
-    bot_id: int
-    number: int
-    version: int
-    rules: Rules
-    units: Units
-    group: GroupKey
-    params: Mapping[str, Any]
-    max_entry_age_ms: int
-    start_ms: int
-    started_ms: int
-    is_of_this_engine: bool
-
-    @property
-    def timeframe(self) -> Timeframe:
-        """The length of the strategy's candles."""
-        return self.group.timeframe
 
 
 _known: dict[int, RunSettings] = {}
@@ -66,6 +43,8 @@ def settings_of(run: BotRun) -> RunSettings:
         bot_id=run.bot_id,
         number=run.number,
         version=run.version,
+        symbol=str(run.instrument),
+        quote=run.instrument.quote,
         rules=engine.rules,
         units=Units.from_json(run.units),
         group=group_of(run),

@@ -1,0 +1,135 @@
+"""What one bot does now: its due halves, the orders it was given, and whether its run ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from backtests.domain.records import UNCHANGED, Command, Integers
+from bots.domain.grouping import Decided
+from bots.domain.halves import OPENING, Place
+from bots.domain.lifecycle import State
+from bots.domain.running import Obeyed, Outcome, RunSettings, TakenBot
+from bots.domain.stepping import NEVER, may_end, next_edge, obeyed, reach, stepped
+from bots.domain.timeline import Timeline
+from bots.manager.groups import Groups, decided_since
+from bots.manager.view import InstrumentView
+from bots.models import BotCommand, BotRun
+from marketdata.domain.timeframe import MINUTE_MS
+
+COMMANDS: Final = {
+    BotCommand.Kind.FLATTEN: Command.FLATTEN,
+    BotCommand.Kind.PAUSE: Command.PAUSE,
+    BotCommand.Kind.RESUME: Command.RESUME,
+    BotCommand.Kind.HALT: Command.HALT,
+}
+
+Code = tuple[str, str]
+"""The key of a strategy and the hash of its code."""
+
+
+def code_of(run: RunSettings) -> Code:
+    """Return by which code a run decides."""
+    return run.group.strategy, run.group.source_hash
+
+
+@dataclass(slots=True, eq=False)
+class Advance:
+    """Steps bots of one instrument through one timeline; what they share is made once."""
+
+    view: InstrumentView
+    line: Timeline
+    groups: Groups
+    outdated: frozenset[Code]
+    """Code that runs began with, and that is not what its strategy has now."""
+    _targets: dict[int, Integers] = field(default_factory=dict)
+
+    def outcome(
+        self, bot: TakenBot, run: RunSettings, orders: Sequence[BotCommand] = ()
+    ) -> Outcome | None:
+        """Return what a bot does; None when nothing is due to it."""
+        is_stopping = bot.state == State.STOPPING
+        standing = self.groups.standing.get(run.group)
+        has_failed = run.group in self.groups.failed or self.is_outdated(run)
+        decided = standing.decided if standing and not has_failed else None
+        done = Outcome(bot, run, bot.account, decided)
+        edge_ms = self._edge(bot, run)
+        until = reach(
+            self.line,
+            bot.place,
+            run.timeframe,
+            standing.cursor_ms if standing and not self._is_undecided(bot, run) else None,
+            is_stopping=is_stopping and not orders,
+            edge_ms=edge_ms,
+            now_ms=self.view.now_ms if self.view.is_live else 0,
+            max_entry_age_ms=run.max_entry_age_ms,
+        )
+        targets = self._targets_of(bot, run, decided)
+        step = stepped(bot.account, run.rules, self.line, targets, until)
+        if step.after.place != bot.place or step.is_over:
+            done.take(step)
+        for order in orders:
+            self._obey(done, order)
+        done.end = self._end(done, is_stopping=is_stopping, edge_ms=edge_ms)
+        return done if done.steps or done.end else None
+
+    def is_outdated(self, run: RunSettings) -> bool:
+        """Return whether a run was begun with other code than there is now."""
+        return code_of(run) in self.outdated or not run.is_of_this_engine
+
+    def _is_undecided(self, bot: TakenBot, run: RunSettings) -> bool:
+        """Return whether a bot goes on without decisions: it is on its way out."""
+        has_failed = run.group in self.groups.failed
+        return self.is_outdated(run) or (has_failed and bot.state == State.STOPPING)
+
+    def _edge(self, bot: TakenBot, run: RunSettings) -> int:
+        """Return where the run is to end, in ms: at the next candle's edge after an edit.
+
+        Code that is gone can decide on no further candle: then at the next minute.
+        """
+        if self.is_outdated(run):
+            return bot.place.minute_ms + (MINUTE_MS if bot.place.phase != OPENING else 0)
+        if bot.version != run.version and bot.state in (State.RUNNING, State.PAUSED):
+            return next_edge(bot.place, run.timeframe)
+        return NEVER
+
+    def _targets_of(self, bot: TakenBot, run: RunSettings, decided: Decided | None) -> Integers:
+        if decided is None:
+            return np.full(len(self.line.halves.times), UNCHANGED, np.int64)
+        standing = self.groups.standing[run.group]
+        if not decided.reaches_back_to(bot.place.minute_ms):
+            return decided_since(self.view, standing, bot.place.minute_ms).targets(self.line)
+        if standing.id not in self._targets:
+            self._targets[standing.id] = decided.targets(self.line)
+        return self._targets[standing.id]
+
+    def _obey(self, done: Outcome, order: BotCommand) -> None:
+        tick = self._tick(done)
+        place = done.account.place
+        done.take(obeyed(done.account, done.run.rules, COMMANDS[BotCommand.Kind(order.kind)], tick))
+        done.obeyed.append(
+            Obeyed(order.pk, order.kind, order.source, order.asked_by_id, place, tick)
+        )
+
+    def _tick(self, done: Outcome) -> int:
+        """Return the price that an order from outside is filled at; 0 for the next open."""
+        if self.view.is_live:
+            return self.view.live_tick()
+        place, index = done.account.place, self.line.index(done.account.place.minute_ms)
+        if place.phase != OPENING and index < len(self.line.halves.times):
+            return int(self.line.halves.opens[index])
+        return int(done.account.state["last_tick"][0])
+
+    def _end(self, done: Outcome, *, is_stopping: bool, edge_ms: int) -> str | None:
+        state = done.account.state
+        if may_end(state, is_stopping=is_stopping):
+            return BotRun.End.HALTED if state["is_halted"][0] else BotRun.End.STOPPED
+        # An order to leave that waits is carried out first: what ends a run drops it.
+        if edge_ms == NEVER or not may_end(state, is_stopping=True):
+            return None
+        if done.account.place != Place(edge_ms, OPENING):
+            return None
+        return BotRun.End.UPGRADED if self.is_outdated(done.run) else BotRun.End.EDITED

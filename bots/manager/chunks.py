@@ -1,0 +1,93 @@
+"""Bots stepped some hundred at a time: each chunk one transaction, tried again bot by bot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from django.db import InterfaceError, OperationalError, transaction
+
+from bots.domain.lifecycle import State
+from bots.domain.running import Outcome, TakenBot
+from bots.manager.advancing import Advance
+from bots.manager.ending import settle
+from bots.manager.failing import fail_bots
+from bots.manager.groups import Failure
+from bots.recorder import StaleCursor, record
+from bots.storage.rows import orders_given, take_bots
+from bots.storage.runs import run_settings
+
+CHUNK: Final = 300
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Done:
+    """What a step did: bots that moved, by their owner; runs that ended; bots that failed."""
+
+    moved: dict[int, int] = field(default_factory=dict)
+    ended: list[int] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
+    is_more: bool = False
+
+
+def step_bots(advance: Advance, ids: Sequence[int], done: Done) -> None:
+    """Step bots in chunks; one that fails alone is put in error and delays no other.
+
+    Raises what the database itself cannot do: then nobody is to blame, and the sweep tries again.
+    """
+    for chunk in _chunks(ids):
+        try:
+            _step(advance, chunk, done)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("chunk_failed", bots=len(chunk))
+            for bot_id in chunk:
+                _step_alone(advance, bot_id, done)
+
+
+def _step_alone(advance: Advance, bot_id: int, done: Done) -> None:
+    try:
+        _step(advance, [bot_id], done)
+    except (OperationalError, InterfaceError):
+        raise
+    except StaleCursor:
+        log.warning("bot_was_moved", bot=bot_id)
+    except Exception as error:
+        done.failed += fail_bots([bot_id], Failure.of(error))
+
+
+def _step(advance: Advance, ids: Sequence[int], done: Done) -> None:
+    """Take those of the bots that nobody else has, and do all that is due to them."""
+    with transaction.atomic():
+        bots = take_bots(ids)
+        outcomes = _outcomes(advance, bots)
+        if outcomes:
+            record(outcomes)
+        ended = [run for outcome in outcomes for run in settle(outcome)]
+    done.moved |= {one.bot.id: one.bot.owner_id for one in outcomes}
+    done.ended += ended
+
+
+def _outcomes(advance: Advance, bots: Sequence[TakenBot]) -> list[Outcome]:
+    runs = run_settings(bot.run_id for bot in bots)
+    orders = orders_given([bot.id for bot in bots])
+    outcomes = []
+    for bot in bots:
+        run = runs[bot.run_id]
+        is_stuck = run.group in advance.groups.failed and bot.state != State.STOPPING
+        # What was read of the minutes begins later than where this one stands by now.
+        if is_stuck or bot.place.minute_ms < advance.line.start_ms:
+            continue
+        outcome = advance.outcome(bot, run, orders.get(bot.id, ()))
+        if outcome is not None:
+            outcomes.append(outcome)
+    return outcomes
+
+
+def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))

@@ -1,0 +1,165 @@
+"""Groups decide on the candles that closed: once for all bots that decide alike."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from backtests.domain.engine import decisions_of
+from bots.domain.grouping import Decided, GroupKey, Why, joined_seen, seen_between
+from bots.manager.strategies import strategy_of
+from bots.manager.view import InstrumentView
+from bots.storage.groups import Standing, move_groups, read_groups
+from marketdata.domain.columns import CandleColumns
+from marketdata.domain.series import Series
+from marketdata.domain.timeframe import Timeframe
+from marketdata.storage.columns import read_columns
+from strategies.catalogue import AnyStrategy, describe_strategy
+from strategies.domain.base import SteppingStrategy
+from strategies.sandbox.own import OwnStrategy
+
+_LONGEST_TRACE = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a strategy could not decide: for a person, shortened."""
+
+    error: str
+    trace: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        """Return an exception as people are shown it."""
+        trace = "".join(traceback.format_exception(error))
+        return cls(f"{type(error).__name__}: {error}"[:500], trace[-_LONGEST_TRACE:])
+
+
+@dataclass(slots=True, eq=False)
+class Groups:
+    """Where groups stand after a step, and why some could not decide."""
+
+    standing: dict[GroupKey, Standing] = field(default_factory=dict)
+    failed: dict[GroupKey, Failure] = field(default_factory=dict)
+    has_moved: bool = False
+
+
+def advance_groups(view: InstrumentView, keys: Iterable[GroupKey]) -> Groups:
+    """Let groups decide on every candle that is settled, and store where they stand.
+
+    A strategy that fails stops its own group only.
+    """
+    groups = Groups(read_groups(keys))
+    moved = []
+    for key, before in groups.standing.items():
+        try:
+            after = _advanced(view, before)
+        except Exception as error:
+            groups.failed[key] = Failure.of(error)
+            continue
+        if after is not None:
+            moved.append((before, after))
+    if moved:
+        stored = move_groups(moved)
+        groups.standing |= {after.key: after for before, after in moved if before.id in stored}
+        # Whoever was faster has decided the same; what he stored holds.
+        others = [before.key for before, _ in moved if before.id not in stored]
+        groups.standing |= read_groups(others) if others else {}
+        groups.has_moved = True
+    return groups
+
+
+def decided_since(view: InstrumentView, standing: Standing, close_ms: int) -> Decided:
+    """Return what a group decided at `close_ms` and since, computed anew where it is forgotten."""
+    if standing.decided.reaches_back_to(close_ms):
+        return standing.decided
+    key = standing.key
+    series = _history(view, key, standing.cursor_ms)
+    with strategy_of(key) as strategy:
+        return _whole(strategy, series)
+
+
+def _advanced(view: InstrumentView, before: Standing) -> Standing | None:
+    """Return where a group stands once it has decided on what is settled; None: nothing is."""
+    timeframe = before.key.timeframe
+    line = view.line(before.cursor_ms)
+    end_ms = timeframe.open_time(line.settled_ms(before.cursor_ms))
+    if end_ms <= before.cursor_ms:
+        return None
+    with strategy_of(before.key) as strategy:
+        state, decided = _decide(view, before, strategy, end_ms)
+    return replace(
+        before,
+        cursor_ms=end_ms,
+        is_begun=True,
+        state=dict(state),
+        decided=decided,
+        seen=joined_seen(before.seen, seen_between(line, before.cursor_ms, end_ms)),
+    )
+
+
+def _decide(
+    view: InstrumentView, before: Standing, strategy: AnyStrategy, end_ms: int
+) -> tuple[Mapping[str, Any], Decided]:
+    key = before.key
+    if not _has_steps(key, strategy):
+        series = _history(view, key, end_ms)
+        return {}, _whole(strategy, series)
+    decided = Decided(key.timeframe, list(before.decided.stretches))
+    series = _series(view, key.timeframe, view.candles(before.cursor_ms, end_ms))
+    state = before.state or strategy.begin()  # type: ignore[union-attr]
+    for number in range(len(series)):
+        candle = Series(series.timeframe, series.spec, series.rows[number : number + 1])
+        state, target = strategy.step(state, candle)  # type: ignore[union-attr]
+        decision = int(decisions_of(np.array([target]), 1)[0])
+        decided.add(int(candle.close_times[0]), decision, _why(state))
+    return state, decided
+
+
+def _has_steps(key: GroupKey, strategy: AnyStrategy) -> bool:
+    if isinstance(strategy, OwnStrategy):
+        return describe_strategy(key.strategy).has_steps
+    return isinstance(strategy, SteppingStrategy)
+
+
+def _whole(strategy: AnyStrategy, series: Series) -> Decided:
+    """Return the decisions over all candles of a series, as a backtest makes them."""
+    targets = decisions_of(strategy.process_data(series), len(series))
+    decided = Decided(series.timeframe)
+    indicators = strategy.get_indicators(series) if len(series) else {}
+    for number, close_ms in enumerate(series.close_times.tolist()):
+        decided.add(close_ms, int(targets[number]), {})
+    if len(series):
+        newest = {name: _known(float(values[-1])) for name, values in indicators.items()}
+        decided.whys = {int(series.close_times[-1]): newest}
+    return decided
+
+
+def _history(view: InstrumentView, key: GroupKey, end_ms: int) -> Series:
+    """Return everything from a group's anchor on."""
+    rows = read_columns(view.instrument, Timeframe.M1, key.anchor_ms, end_ms)
+    return _series(view, key.timeframe, rows)
+
+
+def _series(view: InstrumentView, timeframe: Timeframe, rows: CandleColumns) -> Series:
+    """Return what a strategy sees of minutes: the complete candles that they make."""
+    spec = view.instrument.spec
+    if timeframe != Timeframe.M1:
+        rows = rows.resampled(timeframe, spec)
+    return Series(timeframe, spec, rows)
+
+
+def _why(state: Mapping[str, Any]) -> Why:
+    """Return the values that the strategies of indicators show in their state."""
+    told: dict[str, float | None] = {}
+    for use in state.get("uses", ()):
+        told |= use.get("shown", {})
+    return told
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value

@@ -1,0 +1,137 @@
+"""Stepping all bots of an instrument through everything that is due."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from django.db import InterfaceError, OperationalError
+
+from bots.domain.lifecycle import State
+from bots.domain.running import RunSettings
+from bots.manager.advancing import Advance, Code, code_of
+from bots.manager.chunks import Done, step_bots
+from bots.manager.failing import fail_bots
+from bots.manager.groups import Failure, Groups, advance_groups
+from bots.manager.starting import start_bot
+from bots.manager.strategies import code_hash, is_own
+from bots.manager.view import InstrumentView
+from bots.storage.rows import AliveBot, alive_bots
+from bots.storage.runs import run_settings
+from marketdata.models import Instrument
+from strategies.domain.errors import StrategyError
+
+_MOST_STARTED: Final = 100
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """What a step did.
+
+    `bots` are those that moved, each with its owner; `ended` the runs that ended; `failed` the
+    bots that are in error now. With `is_more` it left something that is due.
+    """
+
+    bots: dict[int, int]
+    ended: tuple[int, ...]
+    failed: tuple[int, ...]
+    is_more: bool
+
+
+class BotManager:
+    """Moves cursors of bots. Rows are the state: any number of these may work at once."""
+
+    def step(self, instrument_id: int) -> Stepped:
+        """Do everything that is due for the bots of an instrument, whoever asked for it.
+
+        Own strategies come last: what they do delays nobody else.
+        """
+        instrument = Instrument.objects.get(pk=instrument_id)
+        alive = alive_bots(instrument_id)
+        runs = run_settings(one.run_id for one in alive if one.run_id)
+        done = Done()
+        begun = [one for one in alive if one.state != State.STARTING]
+        live = [one for one in begun if one.speed is None]
+        view = InstrumentView(instrument)
+        for are_own in (False, True):
+            part = [one for one in live if is_own(runs[one.run_id].group.strategy) == are_own]
+            _step(view, part, runs, done)
+        for one in begun:
+            if one.speed is not None:
+                clock_ms = _clock_ms(runs[one.run_id], one.speed)
+                _step(InstrumentView(instrument, clock_ms), [one], runs, done)
+        _start([one for one in alive if one.state == State.STARTING], view, done)
+        return Stepped(done.moved, tuple(done.ended), tuple(done.failed), done.is_more)
+
+
+def _step(
+    view: InstrumentView, bots: Sequence[AliveBot], runs: dict[int, RunSettings], done: Done
+) -> None:
+    """Let the groups of these bots decide, then let the bots trade."""
+    if not bots:
+        return
+    settings = [runs[one.run_id] for one in bots]
+    outdated = _outdated(settings)
+    keys = {run.group for run in settings if code_of(run) not in outdated}
+    groups = advance_groups(view, keys)
+    line = view.line(min(one.place.minute_ms for one in bots))
+    advance = Advance(view, line, groups, outdated)
+    step_bots(advance, [one.id for one in bots if _is_due(one, advance)], done)
+    _fail(bots, runs, groups, done)
+    done.is_more |= view.is_cut
+
+
+def _is_due(bot: AliveBot, advance: Advance) -> bool:
+    """Return whether a look at the bot's row is worth while."""
+    line, place = advance.line, bot.place
+    if bot.has_orders or bot.state == State.STOPPING or advance.outdated:
+        return True
+    index = line.index(place.minute_ms)
+    is_opening = place.phase == 0 and index < len(line.halves.times) and line.halves.is_open[index]
+    return bool(is_opening) or index < line.settled(index)
+
+
+def _outdated(runs: Iterable[RunSettings]) -> frozenset[Code]:
+    """Return the strategies whose code is not any more what a run began with.
+
+    One whose code is gone is among them: what follows says so.
+    """
+    outdated = set()
+    for key, known in {code_of(run) for run in runs}:
+        try:
+            if code_hash(key) != known:
+                outdated.add((key, known))
+        except StrategyError:
+            log.warning("strategy_gone", strategy=key)
+    return frozenset(outdated)
+
+
+def _fail(
+    bots: Sequence[AliveBot], runs: dict[int, RunSettings], groups: Groups, done: Done
+) -> None:
+    """Put the bots in error whose strategy could not decide."""
+    for key, failure in groups.failed.items():
+        ids = [one.id for one in bots if runs[one.run_id].group == key]
+        done.failed += fail_bots(ids, failure)
+
+
+def _start(bots: Sequence[AliveBot], view: InstrumentView, done: Done) -> None:
+    for one in bots[:_MOST_STARTED]:
+        try:
+            done.is_more |= start_bot(one.id, view)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            done.failed += fail_bots([one.id], Failure.of(error))
+    done.is_more |= len(bots) > _MOST_STARTED
+
+
+def _clock_ms(run: RunSettings, speed: float) -> int:
+    """Return the time of a clock over stored candles, running since the run was opened."""
+    elapsed_ms = time.time_ns() // 1_000_000 - run.started_ms
+    return run.start_ms + int(elapsed_ms * speed)

@@ -1,0 +1,71 @@
+"""The strategies that groups decide by, kept open from one step to the next."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from bots.domain.grouping import GroupKey
+from marketdata.domain.timeframe import Timeframe
+from strategies.catalogue import AnyStrategy, describe_strategy, make_strategy
+from strategies.domain.registry import STRATEGIES
+from strategies.sandbox.own import OwnStrategy
+
+_KEPT: Final = 64
+
+
+class _Open:
+    """A strategy, for one thread at a time."""
+
+    def __init__(self, strategy: AnyStrategy) -> None:
+        self.strategy, self.lock = strategy, threading.Lock()
+
+
+_open: OrderedDict[tuple[str, ...], _Open] = OrderedDict()
+_changing = threading.Lock()
+
+
+def is_own(key: str) -> bool:
+    """Return whether a strategy is somebody's own: its code runs in another process."""
+    return key not in STRATEGIES
+
+
+def code_hash(key: str) -> str:
+    """Return the hash of a strategy's code as it is now. Raises StrategyError."""
+    return describe_strategy(key).code_hash
+
+
+@contextmanager
+def strategy_of(group: GroupKey) -> Iterator[AnyStrategy]:
+    """Give a group's strategy for as long as the block lasts; its process is kept for the next.
+
+    Raises UnknownStrategy, InvalidParameters and StrategyFailed.
+    """
+    name = (group.strategy, group.timeframe, group.params, group.source_hash)
+    with _changing:
+        found = _open.get(name)
+    if found is None:
+        found = _keep(name, _Open(make(group.strategy, json.loads(group.params), group.timeframe)))
+    with found.lock:
+        yield found.strategy
+
+
+def make(key: str, params: Mapping[str, Any], timeframe: Timeframe) -> AnyStrategy:
+    """Return a strategy; see `make_strategy`."""
+    return make_strategy(key, params, timeframe)
+
+
+def _keep(name: tuple[str, ...], made: _Open) -> _Open:
+    with _changing:
+        kept = _open.setdefault(name, made)
+        _open.move_to_end(name)
+        gone = [_open.popitem(last=False)[1]] if len(_open) > _KEPT else []
+    for one in [*gone, *([made] if kept is not made else [])]:
+        with one.lock:
+            if isinstance(one.strategy, OwnStrategy):
+                one.strategy.close()
+    return kept
