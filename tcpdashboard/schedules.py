@@ -19,6 +19,8 @@ TASK_ROUTES: Final = {
     "marketdata.enforce_retention": {"queue": "repair"},
     "marketdata.prepare_partitions": {"queue": "repair"},
     "marketdata.tell_vitals": {"queue": "ticks"},
+    "bots.tick": {"queue": "ticks"},
+    "bots.sweep": {"queue": "ticks"},
     "common.beat_heartbeat": {"queue": "ticks"},
     "common.sweep_*": {"queue": "ticks"},
 }
@@ -37,6 +39,7 @@ def beat_schedule(
         ("start jobs that nobody does", "common.sweep_jobs", job_sweep_s, 5),
         ("tell alerts through people's channels", "common.deliver_alerts", 3, 3),
         ("forget jobs that ended long ago", "common.prune_jobs", day_s, hour_s),
+        ("step the bots of lost messages", "bots.sweep", 3, 3),
         ("load history that is missing", "marketdata.sweep_histories", 20, 20),
         ("repair gaps that are due", "marketdata.repair_gaps", repair_sweep_s, 5),
         ("look through the store for gaps", "marketdata.scan_gaps", scan_s, 60),
