@@ -27,6 +27,7 @@ NAMES = (
     "chart",
     "indicators",
     "backtests",
+    "bots",
     "repair",
     "scan",
     "retention",

@@ -30,11 +30,15 @@ SLICE_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """An endless tape at `rate` trades a second over all symbols, taking turns."""
+    """An endless tape at `rate` trades a second over all symbols, taking turns.
+
+    Its own clock goes `speed` times as fast as ours.
+    """
 
     symbols: tuple[str, ...]
     rate: int
     start_ms: int
+    speed: float = 1.0
 
     @property
     def first_id(self) -> int:
@@ -51,7 +55,7 @@ class Tape:
         """Return ids, times in ms, prices in tenths and sizes in 1e-8 of trades first.. ."""
         k = np.arange(first, first + count, dtype=np.int64)
         # Before the start there was one trade a second: a reader's first page is enough.
-        spacing = np.where(k < 0, 1000.0, 1000 / self.per_symbol_rate)
+        spacing = np.where(k < 0, 1000.0, 1000 * self.speed / self.per_symbol_rate)
         times = self.start_ms + np.floor(k * spacing).astype(np.int64)
         prices = 600_000 + k * 7919 % 2001 - 1000
         return self.first_id + k, times, prices, k * 104_729 % 99_999_999 + 1
@@ -118,8 +122,10 @@ def _digits(rows: NDArray[np.uint8], at: int, width: int, values: NDArray[np.int
 class Sender:
     """Serves one tape to whoever subscribes to trades-all, from its first trade on."""
 
-    def __init__(self, symbols: tuple[str, ...], rate: int, seconds: float, flat_out: bool) -> None:
-        self.symbols, self.rate, self.flat_out = symbols, rate, flat_out
+    def __init__(
+        self, symbols: tuple[str, ...], rate: int, seconds: float, flat_out: bool, speed: float
+    ) -> None:
+        self.symbols, self.rate, self.flat_out, self.speed = symbols, rate, flat_out, speed
         self.total = int(rate * seconds) // len(symbols)
         self.tape: Tape | None = None
 
@@ -171,7 +177,8 @@ class Sender:
 
     async def feed(self, connection: ServerConnection) -> None:
         """Push the tape at its rate, or as fast as the reader takes it, until it leaves."""
-        self.tape = Tape(self.symbols, self.rate, int(time.time() * 1000))
+        self.tape = Tape(self.symbols, self.rate, int(time.time() * 1000), self.speed)
+        print(f"began {self.tape.start_ms}", flush=True)
         started = time.monotonic()
         for number, piece in enumerate(self.encode()):
             ahead = number * SLICE_S - (time.monotonic() - started)
@@ -201,7 +208,7 @@ def quiet_data(channel: str, symbol: str, now_ms: int) -> object:
 
 async def main(arguments: argparse.Namespace) -> None:
     symbols = tuple(re.split(r"[,\s]+", arguments.symbols))
-    sender = Sender(symbols, arguments.rate, arguments.seconds, arguments.flat_out)
+    sender = Sender(symbols, arguments.rate, arguments.seconds, arguments.flat_out, arguments.speed)
     async with serve(
         sender.on_connection,
         "127.0.0.1",
@@ -220,5 +227,6 @@ if __name__ == "__main__":
     parser.add_argument("--symbols", default="BTC-USDT,ETH-USDT")
     parser.add_argument("--rate", type=int, default=50_000, help="trades/s over all symbols")
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--speed", type=float, default=1.0, help="of the tape's clock")
     parser.add_argument("--flat-out", action="store_true", help="ignore the clock")
     asyncio.run(main(parser.parse_args()))
