@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bots.publishing import tell_bots
 from tcpdashboard.celery import app
-from tcpdashboard.common.hints import EXPIRES_S
+from tcpdashboard.common.hints import EXPIRES_S, hint
 
 
 @app.task(name="bots.tick")
@@ -27,3 +27,21 @@ def sweep() -> None:
 
     for instrument_id in due_instruments():
         tick.apply_async((instrument_id,), expires=EXPIRES_S)
+
+
+@app.task(name="bots.sweep_limits")
+def sweep_limits() -> None:
+    """Judge the limits over all bots of each owner, and have done what they order."""
+    from bots.risk import sweep_limits as sweep
+
+    for instrument_id in sweep():
+        hint(tick, instrument_id)
+
+
+@app.task(name="bots.watch")
+def watch() -> None:
+    """See whether every bot gets on; start anew those that should."""
+    from bots.watchdog import watch_bots
+
+    for instrument_id in watch_bots():
+        hint(tick, instrument_id)

@@ -20,9 +20,12 @@ TASK_ROUTES: Final = {
     "marketdata.prepare_partitions": {"queue": "repair"},
     "marketdata.tell_vitals": {"queue": "ticks"},
     "bots.tick": {"queue": "ticks"},
-    "bots.sweep": {"queue": "ticks"},
+    "bots.sweep*": {"queue": "ticks"},
     "common.beat_heartbeat": {"queue": "ticks"},
     "common.sweep_*": {"queue": "ticks"},
+    # Not on the queues of what it watches and tells of: a dead worker must not silence them.
+    "common.deliver_alerts": {"queue": "repair"},
+    "bots.watch": {"queue": "repair"},
 }
 
 
@@ -38,6 +41,8 @@ def beat_schedule(
         ("tell how everything is, while somebody looks", "marketdata.tell_vitals", 5, 5),
         ("start jobs that nobody does", "common.sweep_jobs", job_sweep_s, 5),
         ("tell alerts through people's channels", "common.deliver_alerts", 3, 3),
+        ("watch whether bots get on", "bots.watch", 5, 5),
+        ("judge the limits of owners of bots", "bots.sweep_limits", 3, 3),
         ("forget jobs that ended long ago", "common.prune_jobs", day_s, hour_s),
         ("step the bots of lost messages", "bots.sweep", 3, 3),
         ("load history that is missing", "marketdata.sweep_histories", 20, 20),

@@ -260,7 +260,7 @@ SPECTACULAR_SETTINGS = SPECTACULAR
 
 # ----------------------------------------------------------------------------- charts
 # What may be drawn over candles: the addresses that list the layers of an instrument, by name.
-CHART_LAYERS: dict[str, str] = {}
+CHART_LAYERS = {"bot": "bot-layers", "backtest": "backtest-layers"}
 
 # ----------------------------------------------------------------------------- live updates
 SOCKETS_PER_USER = env.int("TCPD_SOCKETS_PER_USER", default=30)
@@ -279,6 +279,13 @@ BACKTEST_REFUSE_BELOW = env.float("TCPD_BACKTEST_REFUSE_BELOW", default=0.5)
 SEARCH_WORKERS = env.int("TCPD_SEARCH_WORKERS", default=4)
 SEARCH_MOST_TRIALS = env.int("TCPD_SEARCH_MOST_TRIALS", default=100_000)
 SEARCH_MOST_OPTUNA_TRIALS = env.int("TCPD_SEARCH_MOST_OPTUNA_TRIALS", default=2_000)
+
+# ----------------------------------------------------------------------------- bots
+BOT_STALLED_SECONDS = env.float("TCPD_BOT_STALLED_SECONDS", default=20)
+BOT_GAP_SECONDS = env.float("TCPD_BOT_GAP_SECONDS", default=30)
+BOT_SILENT_SECONDS = env.float("TCPD_BOT_SILENT_SECONDS", default=110)
+BOT_RESTARTS = env.int("TCPD_BOT_RESTARTS", default=5)
+BOT_RESTART_SECONDS = env.float("TCPD_BOT_RESTART_SECONDS", default=30)
 
 # ----------------------------------------------------------------------------- the clock
 CELERY_BEAT_SCHEDULE = beat_schedule(
