@@ -26,6 +26,7 @@ urlpatterns = [
     path("v1/", include("marketdata.api.urls")),
     path("v1/", include("strategies.api.urls")),
     path("v1/", include("backtests.api.urls")),
+    path("v1/", include("bots.api.urls")),
     path("v1/", include("tcpdashboard.common.jobs.urls")),
     path("v1/", include("tcpdashboard.common.alerts.urls")),
     path("v1/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -21,6 +21,7 @@ urlpatterns = [
     path("", include("marketdata.urls")),
     path("", include("strategies.urls")),
     path("", include("backtests.urls")),
+    path("", include("bots.urls")),
 ]
 
 handler500 = "tcpdashboard.common.outages.answer_failure"

@@ -16,8 +16,9 @@ from rest_framework.serializers import Serializer
 
 from bots import services
 from bots.api.records import Records
-from bots.api.rows import allow, body_of, by_field, conflicts, may_order, row_of, shown_to
+from bots.api.rows import allow, body_of, by_field, conflicts, row_of
 from bots.models import Bot
+from bots.models.access import may_order, shown_to
 from bots.models.bots import BotQuerySet
 from bots.models.figures import bot_rows
 from bots.serializers.bots import (

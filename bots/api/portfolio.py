@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
@@ -14,8 +14,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from bots.api.rows import body_of, by_field
-from bots.models import OwnerLimits, OwnerVerdict
-from bots.models.portfolios import quotes_of, read_portfolio
+from bots.models import OwnerVerdict
+from bots.models.portfolios import limits_of, portfolio_of
 from bots.serializers.portfolio import (
     LimitsSerializer,
     PortfolioQuery,
@@ -75,15 +75,3 @@ class VerdictViewSet(
         lift_verdict(verdict, cast("User", request.user))
         verdict.refresh_from_db()
         return Response(self.get_serializer(verdict).data)
-
-
-def portfolio_of(owner: Any, asked: str | None) -> dict[str, Any]:
-    """Return the portfolio of an owner in the currency that is asked for, or the usual one."""
-    quotes = quotes_of(owner)
-    quote = asked if asked in quotes else (quotes[0] if quotes else "")
-    return {"quotes": quotes, **read_portfolio(owner, quote), "quote": quote or None}
-
-
-def limits_of(owner: Any) -> OwnerLimits:
-    """Return an owner's limits, or none of any kind."""
-    return OwnerLimits.objects.filter(owner=owner).first() or OwnerLimits(owner=owner)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
@@ -16,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from bots.api.exports import KINDS, export
-from bots.api.rows import allow
+from bots.api.rows import allow, conflicts
 from bots.domain.trips import round_trips
 from bots.models import Bot, ParityReport
 from bots.models.curves import read_curve
@@ -35,9 +36,10 @@ from bots.serializers.records import (
     RunSerializer,
     SignalSerializer,
 )
+from bots.services.parity import request_parity
 from marketdata.api.queries import read_query
 from marketdata.models import from_ms
-from tcpdashboard.common.jobs.api import NewestFirst
+from tcpdashboard.common.jobs.api import JobSerializer, NewestFirst
 
 _MOST_TRIP_FILLS: Final = 2_000
 _View = TypeVar("_View", bound=Callable[..., Response])
@@ -115,15 +117,16 @@ class Records(viewsets.GenericViewSet[Bot]):
         return Response(curve.thinned(query["max_points"]).as_json())
 
     @extend_schema(methods=["get"], parameters=[PageQuery], responses=ParitySerializer(many=True))
-    @extend_schema(methods=["post"], request=None, responses={202: ParitySerializer(many=True)})
+    @extend_schema(methods=["post"], request=None, responses={202: JobSerializer})
     @action(detail=True, methods=["get", "post"], pagination_class=NewestFirst, filter_backends=[])
     def parity(self, request: Request, pk: str) -> Response:
-        """List the replays of its runs; POST asks for one of its newest run now."""
+        """List the replays of its runs; POST asks for one now, by a job."""
         bot = self.get_object()
         if request.method == "POST":
             allow(request.user, bot)
-            self._ask_for_parity(bot)
-            return Response(status=status.HTTP_202_ACCEPTED)
+            with conflicts():
+                job = request_parity(bot, cast("User", request.user))
+            return Response(JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
         return self._page(ParityReport.objects.filter(run__bot=bot).order_by(), ParitySerializer)
 
     @extend_schema(
@@ -142,9 +145,6 @@ class Records(viewsets.GenericViewSet[Bot]):
     def export(self, request: Request, pk: str, kind: str, suffix: str) -> HttpResponseBase:
         """Return all fills, ledger entries or the equity of a bot as a file, oldest first."""
         return export(request, self.get_object(), kind, suffix)
-
-    def _ask_for_parity(self, bot: Bot) -> None:
-        raise NotImplementedError
 
     def _page(self, found: QuerySet[Any], serializer: type[BaseSerializer[Any]]) -> Response:
         read_query(self.request, PageQuery)

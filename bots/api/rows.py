@@ -1,4 +1,4 @@
-"""Which bots a person may see and order, and refusals in the shape of REST."""
+"""Bots for REST, and refusals in its shape."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from rest_framework.exceptions import APIException, PermissionDenied, Validation
 from rest_framework.request import Request
 
 from bots.models import Bot
-from bots.models.bots import BotQuerySet
+from bots.models.access import may_order
 from bots.models.figures import BotRow, bot_rows
 from bots.services import InvalidBot
-from tcpdashboard.common.rights import may_change
 
 
 class BotConflict(APIException):
@@ -24,19 +23,9 @@ class BotConflict(APIException):
     default_code = "conflict"
 
 
-def shown_to(user: Any) -> BotQuerySet:
-    """Return a person's bots that were not deleted; staff see all."""
-    return Bot.objects.visible_to(user).filter(deleted_at=None)
-
-
 def row_of(bot: Bot) -> BotRow:
     """Return a bot as it is now, with its figures."""
     return bot_rows(Bot.objects.filter(pk=bot.pk))[0]
-
-
-def may_order(user: Any, bot: Bot) -> bool:
-    """Return whether a person may act on a bot: its owner, or staff who may change bots."""
-    return bool(bot.owner_id == user.pk or may_change(user, Bot))
 
 
 def allow(user: Any, bot: Bot) -> None:

@@ -23,6 +23,7 @@ from bots.models.bots import Bot
 from bots.models.curves import read_steps
 from bots.models.figures import BotRow, bot_rows
 from bots.models.ledger import BotPerformance
+from bots.models.limits import OwnerLimits
 from bots.models.trades import Fill
 from marketdata.models import from_ms, to_ms
 
@@ -33,6 +34,18 @@ MOST_ALIKE: Final = 16
 _MOST_WEEKS: Final = 26
 _STEPS_S: Final = (60, 300, 900, 3_600, 4 * 3_600, 86_400)
 _MOST_POINTS: Final = 1_500
+
+
+def portfolio_of(owner: Any, asked: str | None) -> dict[str, Any]:
+    """Return the portfolio of an owner in the currency that is asked for, or the usual one."""
+    quotes = quotes_of(owner)
+    quote = asked if asked in quotes else (quotes[0] if quotes else "")
+    return {"quotes": quotes, **read_portfolio(owner, quote), "quote": quote or None}
+
+
+def limits_of(owner: Any) -> OwnerLimits:
+    """Return an owner's limits, or none of any kind."""
+    return OwnerLimits.objects.filter(owner=owner).first() or OwnerLimits(owner=owner)
 
 
 def quotes_of(owner: Any) -> list[str]:

@@ -1,6 +1,6 @@
 // Layers over the prices: what bots and backtests did, fetched by their addresses. A layer is
 // { key, title, marks: { time, price, side, text }, lines: [{ title, time, value }] } in columns;
-// `side` is buy, sell or signal. The server lists them for an instrument and answers a stretch.
+// `side` is buy, sell or signal; a line may name its colour and its shape, steps without it. The server lists them for an instrument and answers a stretch.
 
 import { fetchJson } from "../rest.js";
 
@@ -122,7 +122,12 @@ export function layerTraces(layers, step, colour) {
       x: line.time,
       y: line.value,
       name: line.title,
-      line: { width: 1, dash: "dot", shape: "hv", color: colour(LINES[number % LINES.length]) },
+      line: {
+        width: 1,
+        dash: "dot",
+        shape: line.shape ?? "hv",
+        color: colour(line.colour ?? LINES[number % LINES.length]),
+      },
       connectgaps: false,
       hoverinfo: "skip",
     })),

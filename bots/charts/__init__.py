@@ -1,0 +1,1 @@
+"""What bots did, as charts draw it: neither sees the ORM."""

@@ -1,0 +1,135 @@
+// The Bots page: live figures in the rows, filters, and orders to one bot, several or all.
+
+import { Part } from "../part.js";
+import { stream } from "../stream.js";
+import { fillCells } from "./cells.js";
+import { giveBulk, giveOrder, kill } from "./orders.js";
+
+const LOOK_MS = 20000; // how often the table is asked for again, should messages be lost
+
+const section = document.getElementById("bots");
+const chosen = new Set();
+const stops = new Map(); // topic -> how to stop following it
+let table = null;
+
+function complain(sentence) {
+  const element = document.getElementById("problem");
+  element.hidden = sentence === "";
+  element.textContent = sentence;
+}
+
+async function carefully(act) {
+  try {
+    await act();
+  } catch (error) {
+    complain(error.message);
+  }
+}
+
+// ------------------------------------------------------------------ live
+
+/** Fetch the table soon, but not from under an open menu. */
+function refresh() {
+  if (section.querySelector(".dropdown-menu.show") === null) table.soon();
+}
+
+/** Follow the topics of the owners whose bots are shown. */
+function follow() {
+  const names = section.querySelector("[data-topics]")?.dataset.topics.split(" ") ?? [];
+  for (const name of names.slice(0, 50)) {
+    if (!stops.has(name)) stops.set(name, stream.subscribe(name, (message, { kind }) => hear(message, kind)));
+  }
+}
+
+function hear({ bots }, kind) {
+  // Whatever was told before this message may be missing.
+  if (kind !== "update") refresh();
+  for (const row of bots ?? []) {
+    const element = section.querySelector(`tr[data-bot="${row.id}"]`);
+    const isSame = element !== null && element.dataset.state === row.state && element.dataset.trouble === row.trouble;
+    if (element !== null) fillCells(element, row);
+    // Other states take other orders, and may not be wanted here.
+    if (!isSame) refresh();
+  }
+}
+
+// ------------------------------------------------------------------ choosing
+
+function showChosen() {
+  const boxes = [...section.querySelectorAll("[data-choose]")];
+  const known = new Set(boxes.map((box) => box.dataset.choose));
+  for (const bot of chosen) if (!known.has(bot)) chosen.delete(bot);
+  for (const box of boxes) box.checked = chosen.has(box.dataset.choose);
+  const all = document.getElementById("choose-all");
+  if (all !== null) {
+    all.checked = boxes.length > 0 && chosen.size === boxes.length;
+    all.indeterminate = chosen.size > 0 && chosen.size < boxes.length;
+  }
+  document.getElementById("bulk").hidden = chosen.size === 0;
+  document.getElementById("bulk-count").textContent = `${chosen.size} chosen`;
+}
+
+section?.addEventListener("change", ({ target }) => {
+  if (target.id === "choose-all") {
+    for (const { dataset } of section.querySelectorAll("[data-choose]")) {
+      if (target.checked) chosen.add(dataset.choose);
+      else chosen.delete(dataset.choose);
+    }
+  } else if (target.dataset.choose !== undefined) {
+    if (target.checked) chosen.add(target.dataset.choose);
+    else chosen.delete(target.dataset.choose);
+  } else {
+    return;
+  }
+  showChosen();
+});
+
+// ------------------------------------------------------------------ orders
+
+async function orderOne(button) {
+  const { bot, name } = button.closest("[data-bot]").dataset;
+  complain("");
+  if ((await giveOrder(bot, name, button.dataset.order)) !== null) await table.load();
+}
+
+async function orderChosen(name) {
+  const names = new Map([...section.querySelectorAll("[data-bot]")].map(({ dataset }) => [dataset.bot, dataset.name]));
+  complain("");
+  const told = await giveBulk([...chosen].map(Number), name);
+  if (told === null) return;
+  await table.load();
+  const refused = Object.entries(told.refused).map(([bot, why]) => `${names.get(bot) ?? bot}: ${why}`);
+  complain(refused.length > 0 ? `${told.done.length} done, ${refused.length} refused. ${refused.slice(0, 3).join("; ")}` : "");
+}
+
+document.addEventListener("click", ({ target }) => {
+  const one = target.closest("[data-order]");
+  if (one !== null) carefully(() => orderOne(one));
+  const bulk = target.closest("[data-bulk]");
+  if (bulk !== null) carefully(() => orderChosen(bulk.dataset.bulk));
+});
+
+document.getElementById("open-kill")?.addEventListener("click", () =>
+  carefully(async () => {
+    if ((await kill()) !== null) await table.load();
+  }),
+);
+
+if (section !== null) {
+  table = new Part(section, complain);
+  table.onLoaded = () => {
+    follow();
+    showChosen();
+  };
+  const filters = document.getElementById("bot-filters");
+  const query = () => new URLSearchParams([...new FormData(filters)].filter(([, value]) => value !== "")).toString();
+  filters.addEventListener("change", () => {
+    history.replaceState(null, "", `?${query()}`);
+    table.ask(query());
+  });
+  filters.addEventListener("submit", (event) => event.preventDefault());
+  follow();
+  // The address says what the table is narrowed to.
+  table.ask(query());
+  setInterval(() => document.hidden || refresh(), LOOK_MS);
+}

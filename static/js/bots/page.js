@@ -1,0 +1,146 @@
+// The page of a bot: what it is worth as it is told, its curve, its chart and its records.
+
+import { watchAge } from "../connection.js";
+import { Part } from "../part.js";
+import { fetchJson, order } from "../rest.js";
+import { stream } from "../stream.js";
+import { fillCells } from "./cells.js";
+import { Curve } from "./curve.js";
+import { giveOrder } from "./orders.js";
+import { PriceChart } from "./price.js";
+
+const POINTS = 1200;
+const DAY_MS = 86400000;
+const LATER_MS = 1200; // gathers what a step changes before lists are fetched again
+
+const place = document.getElementById("state");
+const state = new Part(place, complain);
+const records = new Part(document.getElementById("records"), complain);
+const equity = document.getElementById("equity");
+const curve = new Curve(document.getElementById("curve"));
+const settings = JSON.parse(document.getElementById("price-settings").textContent);
+const price = settings === null ? null : new PriceChart(settings);
+let days = "all";
+let told = null; // the row that was told last
+let timer = null;
+
+function complain(sentence) {
+  const element = document.getElementById("problem");
+  element.hidden = sentence === "";
+  element.textContent = sentence;
+}
+
+// ------------------------------------------------------------------ live
+
+function hear({ bot }, { kind }) {
+  if (bot === undefined) return;
+  fillCells(place, bot);
+  const head = place.querySelector(".bot-head").dataset;
+  const isOther = head.state !== bot.state || head.trouble !== bot.trouble || head.version !== String(bot.version);
+  const hasTraded = told !== null && (told.position !== bot.position || told.cash !== bot.cash);
+  const hasClosed = told === null || told.last_candle_ms !== bot.last_candle_ms;
+  told = bot;
+  if (isOther || hasTraded || kind === "merged") state.soon();
+  if (isOther || hasTraded || hasClosed) later(hasTraded || isOther);
+}
+
+/** Fetch curve and records soon; the bot's marks only when it has done something. */
+function later(hasDone) {
+  timer ??= setTimeout(() => {
+    timer = null;
+    showCurve();
+    if (isAtStart()) records.load();
+    if (hasDone) price?.refresh();
+  }, LATER_MS);
+}
+
+// ------------------------------------------------------------------ curve
+
+async function showCurve() {
+  const query = new URLSearchParams({ max_points: POINTS });
+  const now = told?.last_candle_ms ?? Date.now();
+  if (days !== "all") query.set("start", Math.max(0, now - Number(days) * DAY_MS));
+  try {
+    const columns = await fetchJson(`${equity.dataset.curve}?${query}`);
+    const isEmpty = columns.time.length === 0;
+    document.getElementById("no-curve").hidden = !isEmpty;
+    document.getElementById("curve").hidden = isEmpty;
+    if (!isEmpty) await curve.show(columns);
+  } catch (error) {
+    complain(error.message);
+  }
+}
+
+equity.addEventListener("click", ({ target }) => {
+  const button = target.closest("[data-days]");
+  if (button === null) return;
+  days = button.dataset.days;
+  for (const each of equity.querySelectorAll("[data-days]")) {
+    each.setAttribute("aria-pressed", String(each === button));
+  }
+  showCurve();
+});
+
+// ------------------------------------------------------------------ records
+
+let shownRecords = new URLSearchParams(window.location.search);
+
+const isAtStart = () => Number(shownRecords.get("first") ?? 0) === 0;
+
+function showRecords(link) {
+  const { records: kind, first } = link.dataset;
+  shownRecords = new URLSearchParams(first === undefined ? { records: kind } : { records: kind, first });
+  history.replaceState(null, "", `?${shownRecords}`);
+  return records.ask(shownRecords.toString());
+}
+
+// ------------------------------------------------------------------ orders
+
+async function carefully(button, act) {
+  button.disabled = true;
+  complain("");
+  try {
+    await act();
+  } catch (error) {
+    complain(error.message);
+  }
+  button.disabled = false;
+}
+
+async function give(name) {
+  const made = await giveOrder(place.dataset.bot, place.dataset.name, name);
+  if (made === null) return;
+  if (name === "clone") window.location.assign(`/bots/${made.id}/`);
+  else if (name === "delete") window.location.assign("/bots/");
+  else await Promise.all([state.load(), isAtStart() ? records.load() : null]);
+}
+
+/** Have the newest run replayed, and show the report when it is there. */
+async function replay(bot) {
+  const { topic } = await order(`/api/v1/bots/${bot}/parity/`);
+  const stop = stream.subscribe(topic, ({ job }) => {
+    if (job === undefined || !["done", "failed", "cancelled"].includes(job.state)) return;
+    stop();
+    if (job.error) complain(job.error);
+    records.load();
+    state.load();
+  });
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-records]");
+  if (link !== null && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    showRecords(link);
+  }
+  const button = event.target.closest("[data-order]");
+  if (button !== null) carefully(button, () => give(button.dataset.order));
+  const parity = event.target.closest("[data-parity]");
+  if (parity !== null) carefully(parity, () => replay(parity.dataset.parity));
+});
+
+watchAge(place.dataset.topic);
+stream.subscribe(place.dataset.topic, hear);
+records.ask(shownRecords.toString());
+price?.start();
+showCurve();

@@ -1,0 +1,36 @@
+// The Portfolio page: the curve of all bots, and figures that follow what is told of them.
+
+import { Part } from "../part.js";
+import { fetchJson } from "../rest.js";
+import { stream } from "../stream.js";
+import { Curve } from "./curve.js";
+
+const REST_MS = 5000; // everything is summed anew, so not with every candle of every bot
+
+const figures = document.getElementById("figures");
+const part = new Part(figures, complain);
+const curve = new Curve(document.getElementById("curve"));
+let timer = null;
+
+function complain(sentence) {
+  const element = document.getElementById("problem");
+  element.hidden = sentence === "";
+  element.textContent = sentence;
+}
+
+async function load() {
+  timer = null;
+  try {
+    const portfolio = await fetchJson(figures.dataset.curve);
+    await Promise.all([curve.show(portfolio.curve), part.load()]);
+  } catch (error) {
+    complain(error.message);
+  }
+}
+
+let isFirst = true; // what is known came with the page
+stream.subscribe(figures.dataset.topic, () => {
+  if (!isFirst && !document.hidden) timer ??= setTimeout(load, REST_MS);
+  isFirst = false;
+});
+curve.show(JSON.parse(document.getElementById("portfolio-curve").textContent));
