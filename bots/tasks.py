@@ -9,15 +9,11 @@ from tcpdashboard.common.hints import EXPIRES_S, hint
 
 @app.task(name="bots.tick")
 def tick(instrument_id: int) -> None:
-    """Do what is due for the bots of an instrument, until nothing is."""
+    """Do what is due for the bots of an instrument."""
     # Here, so that the web process, which only sends tasks, loads nothing of it.
     from bots.manager import BotManager
 
-    is_more = True
-    while is_more:
-        stepped = BotManager().step(instrument_id)
-        tell_bots(stepped.bots)
-        is_more = stepped.is_more and bool(stepped.bots)
+    tell_bots(BotManager().step(instrument_id).bots)
 
 
 @app.task(name="bots.sweep")
@@ -45,3 +41,37 @@ def watch() -> None:
 
     for instrument_id in watch_bots():
         hint(tick, instrument_id)
+
+
+@app.task(name="bots.prove_ended")
+def prove_ended() -> None:
+    """Replay the runs that ended since."""
+    from bots.models import ParityReport
+    from bots.parity.running import ended_runs, prove
+
+    prove(ended_runs(), ParityReport.Reason.ENDED)
+
+
+@app.task(name="bots.prove_open")
+def prove_open() -> None:
+    """Replay every run that goes on, up to where it stands."""
+    from bots.models import ParityReport
+    from bots.parity.running import open_runs, prove
+
+    prove(open_runs(), ParityReport.Reason.NIGHTLY)
+
+
+@app.task(name="bots.reconcile")
+def reconcile() -> None:
+    """Hold the ledger of every bot against its fills and its account."""
+    from bots.reconciling import reconcile as compare
+
+    compare()
+
+
+@app.task(name="bots.thin_performance")
+def thin_performance() -> None:
+    """Let go of what is not kept of old equity."""
+    from bots.thinning import thin_performance as thin
+
+    thin()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -21,7 +21,7 @@ from bots.domain.parity.comparing import Booked, Recorded, Worth
 from bots.domain.parity.inputs import Given, Inputs
 from bots.domain.parity.replay import Decision
 from bots.domain.parity.slippage import Quote
-from bots.models import BotPerformance, BotRun, Fill
+from bots.models import BotPerformance, BotRun, Fill, Signal
 from bots.parity.seen import SeenMinutes, seen_minutes
 from bots.storage.rows import kernel_of
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
@@ -39,6 +39,7 @@ class RunRows:
     minutes: SeenMinutes
     openings: dict[int, int]
     missed: frozenset[int]
+    undecided: frozenset[int]
     commands: tuple[Given, ...]
     recorded: Recorded
     quotes: tuple[Quote, ...]
@@ -61,6 +62,7 @@ def read_run(run_id: int) -> RunRows:
             minutes=seen_minutes(run, until.minute_ms),
             openings=_openings(run, units, until),
             missed=frozenset(to_ms(signal.time) for signal in signals if signal.is_missed),
+            undecided=_undecided(run, signals),
             commands=tuple(_commands(run)),
             recorded=Recorded(
                 decisions=[
@@ -91,6 +93,7 @@ def inputs_of(rows: RunRows, strategy: AnyStrategy) -> Inputs:
         openings=rows.openings,
         opened=rows.minutes.opened & rows.openings.keys(),
         missed=rows.missed,
+        undecided=rows.undecided,
         commands=rows.commands,
         first=kernel_of(rows.run.first_kernel),
         start_ms=to_ms(rows.run.start),
@@ -126,6 +129,14 @@ def _end(run: BotRun) -> tuple[Place, States | None]:
     if bot.run_id != run.pk or bot.cursor is None or bot.kernel is None:
         return Place(to_ms(run.start), OPENING), kernel_of(run.first_kernel)
     return Place(to_ms(bot.cursor), bot.phase), kernel_of(bot.kernel)
+
+
+def _undecided(run: BotRun, signals: Sequence[Signal]) -> frozenset[int]:
+    """Return the close of the last candle where the code that would have decided was gone."""
+    is_gone = run.end is not None and run.end_reason == BotRun.End.UPGRADED
+    if not is_gone or run.end is None or any(signal.time == run.end for signal in signals):
+        return frozenset()
+    return frozenset((to_ms(run.end),))
 
 
 def _openings(run: BotRun, units: Units, until: Place) -> dict[int, int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
+
 from backtests.domain.engine import WrongTargets
 from backtests.domain.market import MarketMinutes
 from backtests.domain.records import KERNEL_VERSION
@@ -21,6 +23,8 @@ from bots.parity.strategies import code_now, strategy_of
 from bots.parity.telling import told
 from marketdata.models import from_ms
 from strategies.domain.errors import InvalidParameters, StrategyFailed, UnknownStrategy
+
+log = structlog.get_logger(__name__)
 
 _IMPOSSIBLE: Final = (
     UnknownStrategy,
@@ -77,6 +81,10 @@ def _found(rows: RunRows) -> dict[str, Any]:
         judged = judge(rows)
     except _IMPOSSIBLE as error:
         return _failed(Cause.CONFIGURATION, f"{type(error).__name__}: {error}")
+    except Exception as error:
+        # Without a report it would be tried again for ever.
+        log.exception("replay_failed", run=rows.run.pk)
+        return _failed(Cause.FAULT, f"{type(error).__name__}: {error}")
     return {
         "known": _name(judged.known),
         "known_divergence": told(judged.known, rows.units),

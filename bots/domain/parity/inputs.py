@@ -28,7 +28,8 @@ class Inputs:
     it traded through; what opens behind `until` is not looked at. `openings` are the first trades
     of minutes, in ticks by open time; a minute without one fills at its candle's open. Of the
     minutes `opened` (open times) there was an opening and nothing else: their candles were waited
-    for in vain. Decisions at the close times `missed` came too late for an entry.
+    for in vain. Decisions at the close times `missed` came too late for an entry, at those that are
+    `undecided` there was none: the code that would have decided was gone.
     """
 
     engine: BacktestingEngine
@@ -38,6 +39,7 @@ class Inputs:
     openings: Mapping[int, int]
     opened: frozenset[int]
     missed: frozenset[int]
+    undecided: frozenset[int]
     commands: tuple[Given, ...]
     first: States
     start_ms: int

@@ -51,6 +51,7 @@ def replay(inputs: Inputs) -> Replayed:
     candles = inputs.engine.candles(_before(inputs.candles, end_ms))
     decided = decisions_of(inputs.strategy.process_data(candles), len(candles))
     traded = _before(inputs.minutes, end_ms)
+    decided[np.isin(candles.close_times, list(inputs.undecided))] = UNCHANGED
     targets = _targets(traded.candles.open_time_ms, candles.close_times, decided)
     walk = _Walk(inputs, traded, targets)
     for index in walk.special():

@@ -89,6 +89,7 @@ def inputs_of(
         openings=openings or {},
         opened=frozenset(opened),
         missed=frozenset(missed),
+        undecided=frozenset(),
         commands=commands,
         first=new_state(made.units.cash_to_units(Decimal(1000))),
         start_ms=start * MINUTE,
