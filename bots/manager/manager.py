@@ -25,6 +25,7 @@ from marketdata.models import Instrument
 from strategies.domain.errors import StrategyError
 
 _MOST_STARTED: Final = 100
+_LAST_MS: Final = 2**47
 
 log = structlog.get_logger(__name__)
 
@@ -34,13 +35,12 @@ class Stepped:
     """What a step did.
 
     `bots` are those that moved, each with its owner; `ended` the runs that ended; `failed` the
-    bots that are in error now. With `is_more` it left something that is due.
+    bots that are in error now.
     """
 
     bots: dict[int, int]
     ended: tuple[int, ...]
     failed: tuple[int, ...]
-    is_more: bool
 
 
 class BotManager:
@@ -49,24 +49,35 @@ class BotManager:
     def step(self, instrument_id: int) -> Stepped:
         """Do everything that is due for the bots of an instrument, whoever asked for it.
 
-        Own strategies come last: what they do delays nobody else.
+        What lags far, or has just begun, takes several passes, each with transactions of its own.
         """
-        instrument = Instrument.objects.get(pk=instrument_id)
-        alive = alive_bots(instrument_id)
-        runs = run_settings(one.run_id for one in alive if one.run_id)
         done = Done()
-        begun = [one for one in alive if one.state != State.STARTING]
-        live = [one for one in begun if one.speed is None]
-        view = InstrumentView(instrument)
-        for are_own in (False, True):
-            part = [one for one in live if is_own(runs[one.run_id].group.strategy) == are_own]
-            _step(view, part, runs, done)
-        for one in begun:
-            if one.speed is not None:
-                clock_ms = _clock_ms(runs[one.run_id], one.speed)
-                _step(InstrumentView(instrument, clock_ms), [one], runs, done)
-        _start([one for one in alive if one.state == State.STARTING], view, done)
-        return Stepped(done.moved, tuple(done.ended), tuple(done.failed), done.is_more)
+        instrument = Instrument.objects.get(pk=instrument_id)
+        while _pass(instrument, done):
+            pass
+        return Stepped(done.moved, tuple(done.ended), tuple(done.failed))
+
+
+def _pass(instrument: Instrument, done: Done) -> bool:
+    """Step each bot once; return whether it is worth while to look again at once.
+
+    Own strategies come last: what they do delays nobody else.
+    """
+    done.is_more = False
+    alive = alive_bots(instrument.pk)
+    runs = run_settings(one.run_id for one in alive if one.run_id)
+    begun = [one for one in alive if one.state != State.STARTING]
+    live = [one for one in begun if one.speed is None]
+    view = InstrumentView(instrument)
+    for are_own in (False, True):
+        part = [one for one in live if is_own(runs[one.run_id].group.strategy) == are_own]
+        _step(view, part, runs, done)
+    for one in begun:
+        if one.speed is not None:
+            clock_ms = _clock_ms(runs[one.run_id], one.speed)
+            _step(InstrumentView(instrument, clock_ms), [one], runs, done)
+    _start([one for one in alive if one.state == State.STARTING], view, done)
+    return done.is_more
 
 
 def _step(
@@ -81,9 +92,11 @@ def _step(
     groups = advance_groups(view, keys)
     line = view.line(min(one.place.minute_ms for one in bots))
     advance = Advance(view, line, groups, outdated)
+    before = len(done.ended)
     step_bots(advance, [one.id for one in bots if _is_due(one, advance)], done)
     _fail(bots, runs, groups, done)
-    done.is_more |= view.is_cut
+    # Cut off: there is more to look at. Ended: a run that follows may be due.
+    done.is_more |= (view.is_cut and groups.has_moved) or len(done.ended) > before
 
 
 def _is_due(bot: AliveBot, advance: Advance) -> bool:
@@ -128,10 +141,9 @@ def _start(bots: Sequence[AliveBot], view: InstrumentView, done: Done) -> None:
             raise
         except Exception as error:
             done.failed += fail_bots([one.id], Failure.of(error))
-    done.is_more |= len(bots) > _MOST_STARTED
 
 
 def _clock_ms(run: RunSettings, speed: float) -> int:
     """Return the time of a clock over stored candles, running since the run was opened."""
     elapsed_ms = time.time_ns() // 1_000_000 - run.started_ms
-    return run.start_ms + int(elapsed_ms * speed)
+    return min(run.start_ms + int(elapsed_ms * speed), _LAST_MS)
