@@ -129,21 +129,26 @@ class CatchUp:
     async def _verify(self, lane: Lane) -> None:
         """Ask for the newest trades until the minute is settled, or the caches had their chance.
 
-        While the exchange does not answer the minute stays doubted, and becomes an incomplete one
-        when its time is over: what it lacks is found by the ids, or its candle fetched later.
+        While the exchange does not answer, from the beginning or after some answers, the minute
+        stays doubted, and becomes an incomplete one when its time is over: what it lacks is found
+        by the ids, or its candle fetched later.
         """
         log.info("volume differs from the exchange's", symbol=lane.symbol)
         backoff = Backoff(self._settings.backoff_base_s, VERIFY_CAP_S)
         answers = 0
         while answers < VERIFY_ATTEMPTS:
-            answers += await self.fetch_newest(lane)
+            is_answered = await self.fetch_newest(lane)
+            answers += is_answered
             if self._pipeline.settle(lane):
                 return
-            if not answers and self._is_overdue(lane):
+            if not is_answered and self._is_overdue(lane):
                 log.warning("minute closed incomplete", symbol=lane.symbol)
                 self._pipeline.close_doubted(lane)
                 return
             await asyncio.sleep(backoff.next_delay_s())
+        # The trades that came are all that the exchange has: when the minute is stored it is
+        # held against the exchange's candle, and a difference is shown.
+        log.warning("minute closes unlike the exchange's", symbol=lane.symbol)
         lane.doubted = None
 
     def _is_overdue(self, lane: Lane) -> bool:

@@ -383,6 +383,25 @@ async def test_a_doubted_minute_is_never_called_whole_while_the_exchange_does_no
     assert work.candles[0]["trade_count"] == 5
 
 
+async def test_a_doubted_minute_is_handed_on_when_the_exchange_goes_away_after_an_answer():
+    archive = Archive(last=5)
+    async with working(archive, give_up_exchange_ms=20_000) as work:
+        work.pipeline.connected(["BTC-USDT"], START_MS)
+        work.trades(*range(1, 6))
+        await work.settled()
+        asked = archive.pages
+        work.pipeline.candle(confirmed(0, 6.0))
+        await becomes(lambda: archive.pages > asked)
+        archive.is_away = True
+        asked = archive.pages
+        await becomes(lambda: archive.pages > asked + 10)
+        assert 0 not in work.candles, "it waits for the exchange"
+        work.pipeline.clock.advance(START_MS + MINUTE_MS + 20_000)
+        await becomes(lambda: 0 in work.candles)
+
+    assert work.candles[0]["minutes"] == 0
+
+
 async def test_a_doubted_minute_waits_until_the_exchange_answers():
     archive = Archive()
     async with working(archive) as work:
