@@ -384,16 +384,20 @@ async def test_a_doubted_minute_is_never_called_whole_while_the_exchange_does_no
 
 
 async def test_a_doubted_minute_is_handed_on_when_the_exchange_goes_away_after_an_answer():
-    archive = Archive(last=5)
+    class GoingAway(Archive):
+        async def trades_before(self, symbol: str, before_id: int | None) -> Trades:
+            answer = await super().trades_before(symbol, before_id)
+            self.is_away = True
+            return answer
+
+    archive = GoingAway(last=5)
     async with working(archive, give_up_exchange_ms=20_000) as work:
         work.pipeline.connected(["BTC-USDT"], START_MS)
         work.trades(*range(1, 6))
         await work.settled()
+        archive.is_away = False
         asked = archive.pages
         work.pipeline.candle(confirmed(0, 6.0))
-        await becomes(lambda: archive.pages > asked)
-        archive.is_away = True
-        asked = archive.pages
         await becomes(lambda: archive.pages > asked + 10)
         assert 0 not in work.candles, "it waits for the exchange"
         work.pipeline.clock.advance(START_MS + MINUTE_MS + 20_000)
