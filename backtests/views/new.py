@@ -53,7 +53,7 @@ def _page(request: HttpRequest, form: BacktestForm) -> HttpResponse:
             {name: str(form[name].value() or "") for name in ("instrument", "start", "end")}
         ),
     }
-    return render(request, "backtests/new.html", context, status=400 if form.errors else 200)
+    return render(request, "backtests/new.html", context)
 
 
 def _initial(request: HttpRequest) -> dict[str, Any]:

@@ -103,5 +103,4 @@ def _page(
     request: HttpRequest, form: ConfigForm, described: Description, config: StrategyConfig | None
 ) -> HttpResponse:
     context = {"section": "strategies", "form": form, "strategy": described, "config": config}
-    status = 400 if form.errors else 200
-    return render(request, "strategies/config.html", context, status=status)
+    return render(request, "strategies/config.html", context)

@@ -8,7 +8,7 @@ const MOST = 6;
 const LOOK_MS = 10000; // how often to ask while something runs that this person may not follow
 
 const section = document.getElementById("backtests");
-const list = new Part(section, complain);
+const list = new Part(document.getElementById("selection"), complain);
 const dialog = document.getElementById("notes-dialog");
 const fields = document.getElementById("notes-form");
 const stops = new Map(); // topic -> how to stop following it

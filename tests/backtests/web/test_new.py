@@ -77,9 +77,10 @@ def test_what_the_form_says_is_asked_for(btc, trader):
 def test_what_is_wrong_stands_beside_its_field(btc, trader, changes, name, reason):
     answer = trader.post(URL, FORM | changes)
     html = answer.content.decode()
-    assert answer.status_code == 400
+    assert answer.status_code == 200
     shown = re.search(rf'id="id_{re.escape(name)}_error">([^<]*)<', html)
-    assert shown is not None and reason.lower() in shown[1].lower()
+    assert shown is not None
+    assert reason.lower() in shown[1].lower()
     assert Backtest.objects.count() == 0
 
 
@@ -101,7 +102,7 @@ def test_parameters_follow_the_strategy(btc, trader):
 
 def test_an_unknown_strategy_is_refused_by_name(btc, trader):
     answer = trader.post(URL, FORM | {"strategy": "ema_crosover"})
-    assert answer.status_code == 400
+    assert answer.status_code == 200
     assert "there is no strategy" in answer.content.decode()
 
 
