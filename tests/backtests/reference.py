@@ -1,4 +1,4 @@
-"""A backtest of an EMA crossover written out plainly, sharing no code with the engine.
+"""Backtests written out plainly, sharing no code with the engine.
 
 Long or flat on spot, all of the equity, whole numbers as the exchange has them: prices in cents,
 sizes in 0.00001, cash in 0.00000001.
@@ -6,11 +6,11 @@ sizes in 0.00001, cash in 0.00000001.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby
 
 import numpy as np
+import pandas as pd
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -31,6 +31,7 @@ class Outcome:
     equity: list[int] = field(default_factory=list)
     profits: list[int] = field(default_factory=list)
     held_ms: int = 0
+    lengths_ms: list[int] = field(default_factory=list)
     slippage: int = 0
     before: int = 0
     entered_ms: int = 0
@@ -46,7 +47,8 @@ class Outcome:
         elif self.lots and not is_entry:
             self._book(time_ms, -self.lots, quoted - slip, slip)
             self.profits.append(self.cash - self.before)
-            self.held_ms += time_ms - self.entered_ms
+            self.lengths_ms.append(time_ms - self.entered_ms)
+            self.held_ms += self.lengths_ms[-1]
 
     def _book(self, time_ms: int, lots: int, price: int, slip: int) -> None:
         fee = fee_of(abs(lots) * price, self.fee_bps)
@@ -56,25 +58,15 @@ class Outcome:
         self.fills.append((time_ms, lots, price, fee))
 
 
-def ema(closes: list[float], period: int) -> list[float | None]:
-    """Return the average seeded by the mean of the first `period` closes."""
-    averages: list[float | None] = [None] * (period - 1)
-    average = sum(closes[:period]) / period
-    averages.append(average)
-    for close in closes[period:]:
-        average = average + 2 / (period + 1) * (close - average)
-        averages.append(average)
-    return averages
+def trade(candles, step: int, targets: list[bool | None], cash: int, fee_bps: int, slip_bps: int):
+    """Return what following `targets`, one for each candle of `step` minutes, comes to.
 
-
-def trade(candles, step: int, fast: int, slow: int, cash: int, fee_bps: int, slip_bps: int):
-    """Return what a crossover on candles of `step` minutes does; the year has every minute."""
+    True is long, False is out, None is no decision. The year has every minute.
+    """
     times = candles["open_time_ms"].tolist()
     opens = [round(price * 100) for price in candles["open"].tolist()]
     closes = [round(price * 100) for price in candles["close"].tolist()]
     volumes = candles["volume"].tolist()
-    decided = candles["close"][step - 1 :: step].tolist()
-    signals = list(zip(ema(decided, fast), ema(decided, slow), strict=True))
     done, wanted = Outcome(cash, fee_bps, slip_bps), None
     order: bool | None = None
     ordered_ms = 0
@@ -85,10 +77,9 @@ def trade(candles, step: int, fast: int, slow: int, cash: int, fee_bps: int, sli
                 done.fill(time_ms, opens[index], is_entry=order)
             order = None
         done.equity.append(done.cash + done.lots * closes[index] * PER_TICK_LOT)
-        quick, late = signals[index // step] if (index + 1) % step == 0 else (None, None)
-        if quick is None or late is None or quick == late:
+        target = targets[index // step] if (index + 1) % step == 0 else None
+        if target is None:
             continue
-        target = quick > late
         # An exit that found no trade in time is ordered again.
         if target != wanted or (not target and done.lots and order is None):
             order, ordered_ms = target, time_ms + MINUTE_MS
@@ -112,42 +103,69 @@ def fee_of(tick_lots: int, fee_bps: int) -> int:
     return -(-tick_lots * PER_TICK_LOT * fee_bps // 10_000)
 
 
-def figures(outcome: Outcome, times_ms, start: int) -> dict[str, float]:
-    """Return the metrics of an outcome, each by its textbook formula."""
-    equity = np.array([start, *outcome.equity], dtype=float)
-    closes_ms = [int(time_ms) + MINUTE_MS for time_ms in times_ms]
-    days = [start] + [
-        worth
-        for time_ms, worth in zip(closes_ms, outcome.equity, strict=True)
-        if time_ms % DAY_MS == 0
-    ]
-    daily = [after / before - 1 for before, after in pairwise(days)]
-    mean = sum(daily) / len(daily)
-    spread = math.sqrt(sum((one - mean) ** 2 for one in daily) / (len(daily) - 1))
-    below = math.sqrt(sum(min(one, 0.0) ** 2 for one in daily) / len(daily))
-    length_ms = closes_ms[-1] - (closes_ms[0] - MINUTE_MS)
-    grown = (equity[-1] / start) ** (365 * DAY_MS / length_ms) - 1
-    depth = float(np.max(1 - equity / np.maximum.accumulate(equity)))
-    won = [one for one in outcome.profits if one > 0]
-    lost = [one for one in outcome.profits if one < 0]
+def figures(outcome: Outcome, candles, start: int) -> dict[str, float]:
+    """Return the metrics of an outcome, each by its definition."""
+    closes = pd.to_datetime(candles["open_time_ms"] + MINUTE_MS, unit="ms")
+    equity = pd.Series(outcome.equity, index=closes, dtype=float)
+    begin = closes[0] - pd.Timedelta(minutes=1)
+    whole = pd.concat([pd.Series([float(start)], index=[begin]), equity])
+    days = whole[whole.index == whole.index.normalize()]
+    daily = days.pct_change().dropna()
+    years = (closes[-1] - begin) / pd.Timedelta(days=365)
+    grown = (whole.iloc[-1] / start) ** (1 / years) - 1
+    depth = (1 - whole / whole.cummax()).max()
+    trips = pd.Series(outcome.profits, dtype=float)
+    won, lost = trips[trips > 0], trips[trips < 0]
+    runs = [len(list(run)) for is_lost, run in groupby(trips < 0) if is_lost]
+    prices = pd.Series(candles["close"])
+    traded = sum(abs(lots) * price for _, lots, price, _ in outcome.fills) * PER_TICK_LOT
     return {
-        "total_return": equity[-1] / start - 1,
+        "total_return": whole.iloc[-1] / start - 1,
+        "buy_and_hold": prices.iloc[-1] / prices.iloc[0] - 1,
         "cagr": grown,
-        "sharpe": mean / spread * math.sqrt(365),
-        "sortino": mean / below * math.sqrt(365),
-        "volatility": spread * math.sqrt(365),
+        "sharpe": daily.mean() / daily.std() * np.sqrt(365),
+        "sortino": daily.mean() / np.sqrt((daily.clip(upper=0) ** 2).mean()) * np.sqrt(365),
+        "volatility": daily.std() * np.sqrt(365),
         "max_drawdown": depth,
         "calmar": grown / depth,
-        "round_trips": len(outcome.profits),
-        "win_rate": len(won) / len(outcome.profits),
-        "profit_factor": sum(won) / -sum(lost),
-        "expectancy": sum(outcome.profits) / len(outcome.profits) / CASH,
-        "exposure": outcome.held_ms / length_ms,
+        "round_trips": len(trips),
+        "win_rate": len(won) / len(trips),
+        "draw_rate": (trips == 0).mean(),
+        "profit_factor": won.sum() / -lost.sum(),
+        "expectancy": trips.mean() / CASH,
+        "exposure": pd.Timedelta(outcome.held_ms, unit="ms") / (closes[-1] - begin),
+        "turnover": traded / start,
         "fees_paid": sum(fee for *_, fee in outcome.fills) / CASH,
         "slippage_paid": outcome.slippage / CASH,
-        "best_trip": max(outcome.profits) / CASH,
-        "worst_trip": min(outcome.profits) / CASH,
-        "turnover": sum(abs(lots) * price for _, lots, price, _ in outcome.fills)
-        * PER_TICK_LOT
-        / start,
+        "average_holding": sum(outcome.lengths_ms) / len(outcome.lengths_ms),
+        "best_trip": trips.max() / CASH,
+        "worst_trip": trips.min() / CASH,
+        "longest_losing_run": max(runs),
+    }
+
+
+def freqtrade_figures(outcome: Outcome, candles, start: int) -> dict[str, float]:
+    """Return freqtrade's figures of closed trades, written from its definitions."""
+    profits = pd.Series(outcome.profits, dtype=float)
+    ratios = profits / start
+    first, last = candles["open_time_ms"][[0, -1]].tolist()
+    days = (last - first) // DAY_MS
+    daily = ratios.sum() / days
+    balance = pd.concat([pd.Series([0.0]), profits.cumsum()], ignore_index=True)
+    deepest = (balance - balance.cummax()).idxmin()
+    depth = 1 - (start + balance[deepest]) / (start + balance.cummax()[deepest])
+    won, lost = profits[profits > 0], profits[profits < 0]
+    rate = len(won) / len(profits)
+    return {
+        "total_return": ratios.sum(),
+        "cagr": (1 + ratios.sum()) ** (365 / days) - 1,
+        "sharpe": daily / ratios.std(ddof=0) * np.sqrt(365),
+        "sortino": daily / (lost / start).std(ddof=0) * np.sqrt(365),
+        "max_drawdown": depth,
+        "calmar": daily * 100 / depth * np.sqrt(365),
+        "win_rate": rate,
+        "profit_factor": won.sum() / -lost.sum(),
+        "expectancy": (rate * won.mean() + len(lost) / len(profits) * lost.mean()) / CASH,
+        "expectancy_ratio": (1 + won.mean() / -lost.mean()) * rate - 1,
+        "sqn": round(np.sqrt(len(ratios)) * ratios.mean() / ratios.std(), 4),
     }

@@ -2,55 +2,46 @@
 
 from __future__ import annotations
 
-import gzip
 from decimal import Decimal
 
 import pytest
 
-from backtests.domain.engine import BacktestingEngine
-from backtests.domain.market import Market, MarketMinutes
 from backtests.domain.settings import Trading
-from marketdata.domain.columns import CandleColumns
-from marketdata.domain.records import InstrumentSpec
-from marketdata.domain.timeframe import Timeframe
-from marketdata.loading.candle_files import parse_candles
-from strategies.domain.registry import create_strategy
 from tests.backtests import reference
+from tests.backtests.real_year import TIMEFRAMES, load_year, run_over
+from tests.backtests.signals import PLAIN
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
-SPEC = InstrumentSpec("BTCUSDT", Decimal("0.01"), Decimal("0.00001"))
 CASH = 10_000
+FEWEST = dict(zip(TIMEFRAMES, (3000, 150, 50), strict=True))
 
 
 @pytest.fixture(scope="module")
 def year(shared_data):
-    file = shared_data / "candles" / "BTCUSDT-1m-2024.csv.gz"
-    candles = parse_candles(gzip.decompress(file.read_bytes()).decode()).candles
-    assert len(candles) == 366 * 1440
-    return candles
+    return load_year(shared_data)
 
 
-@pytest.mark.parametrize(
-    ("timeframe", "fewest"), [(Timeframe.M1, 5000), (Timeframe.M15, 500), (Timeframe.H1, 100)]
-)
-def test_an_ema_crossover_over_a_year_equals_a_plain_computation(year, timeframe, fewest):
-    market = Market(SPEC, Decimal("0.00001"))
-    engine = BacktestingEngine(market, timeframe, Trading(cash=Decimal(CASH)))
-    minutes = MarketMinutes.of(CandleColumns.of(year), engine.units)
-    strategy = create_strategy("ema_crossover", {"fast": 12, "slow": 26}, timeframe)
-    result = engine.run(minutes, strategy, 0)
+@pytest.mark.parametrize("timeframe", TIMEFRAMES)
+@pytest.mark.parametrize("key", PLAIN)
+def test_a_strategy_over_a_year_equals_a_plain_computation(year, key, timeframe):
+    result = run_over(year, key, timeframe, Trading(cash=Decimal(CASH)))
 
-    start = CASH * reference.CASH
-    expected = reference.trade(year, timeframe.minutes, 12, 26, start, fee_bps=10, slip_bps=5)
+    start, step = CASH * reference.CASH, timeframe.minutes
+    targets = PLAIN[key](year["close"][step - 1 :: step].tolist())
+    expected = reference.trade(year, step, targets, start, fee_bps=10, slip_bps=5)
 
-    assert len(expected.fills) > fewest
+    assert len(expected.fills) > FEWEST[timeframe]
     names = ("time_ms", "lots", "tick", "fee")
     assert list(zip(*(result.fills[name].tolist() for name in names), strict=True)) == (
         expected.fills
     )
     assert result.equity.tolist() == expected.equity
-    figures = reference.figures(expected, year["open_time_ms"], start)
     metrics = result.metrics()
+    figures = reference.figures(expected, year, start)
+    assert set(metrics) - set(figures) == {"expectancy_r"}
     for name, figure in figures.items():
         assert metrics[name] == pytest.approx(figure, rel=1e-9), name
+    told = result.as_others()["freqtrade"]
+    for name, figure in reference.freqtrade_figures(expected, year, start).items():
+        assert told[name] == pytest.approx(figure, rel=1e-9), name
