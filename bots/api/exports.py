@@ -47,6 +47,7 @@ KINDS: Final = {
             "cash",
             "position",
             "realised",
+            "cost",
             "run_id",
         ),
     ),

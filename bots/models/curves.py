@@ -18,7 +18,8 @@ Values = NDArray[np.float64]
 _CURVE: Final = """
 select (extract(epoch from time) * 1000)::bigint, equity::float8, drawdown
 from bots_botperformance
-where bot_id = %s and time >= coalesce(%s, '-infinity') and time < coalesce(%s, 'infinity')
+where bot_id = %s and time >= coalesce(%s::timestamptz, '-infinity')
+    and time < coalesce(%s::timestamptz, 'infinity')
 order by time
 """
 
@@ -29,7 +30,7 @@ select bot_id,
     (floor((extract(epoch from time) - 0.001) / %(step)s) * %(step)s * 1000)::bigint as at,
     (array_agg(equity::float8 order by time desc))[1]
 from bots_botperformance
-where bot_id = any(%(bots)s) and time >= coalesce(%(start)s, '-infinity')
+where bot_id = any(%(bots)s) and time >= coalesce(%(start)s::timestamptz, '-infinity')
 group by bot_id, at order by at
 """
 

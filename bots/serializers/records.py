@@ -28,6 +28,7 @@ class FillSerializer(serializers.ModelSerializer[Fill]):
     cash = PlainDecimalField(help_text="After it.")
     position = PlainDecimalField(help_text="After it.")
     realised = PlainDecimalField(help_text="Profit of what it closed, before fees.")
+    cost = PlainDecimalField(help_text="What the position after it was bought for.")
 
     class Meta:
         model = Fill
@@ -46,6 +47,7 @@ class FillSerializer(serializers.ModelSerializer[Fill]):
             "cash",
             "position",
             "realised",
+            "cost",
         )
         read_only_fields = fields
 

@@ -46,7 +46,7 @@ export function fillCells(place, row) {
     write("unrealised", money(row.unrealised, true), sign(row.unrealised));
     write("drawdown", percent(row.drawdown).replace("+", ""));
     write("fees", money(row.fees));
-    write("position", row.position === 0 ? "" : String(row.position).replace("-", "\u2212"));
+    write("position", row.position === 0 ? nothing(place) : String(row.position).replace("-", "\u2212"));
   }
   if (row.last_candle_ms !== null) write("last_candle", timeText(row.last_candle_ms));
   const lag = place.querySelector('[data-cell="lag"]');
@@ -54,6 +54,9 @@ export function fillCells(place, row) {
   lag.textContent = row.lag_ms ? `+${span(row.lag_ms)}` : "";
   lag.classList.toggle("is-late", row.lag_ms > LATE_MS);
 }
+
+/** What stands in place of a position where there is none: its own word, or nothing. */
+const nothing = (place) => place.querySelector('[data-cell="position"]')?.dataset.nothing ?? "";
 
 const sign = (value) => direction(Math.abs(value) < 0.00005 ? 0 : value);
 

@@ -23,6 +23,7 @@ from bots.models import (
     Signal,
 )
 from marketdata.models import from_ms
+from strategies.catalogue import describe_strategy
 from strategies.models import StrategyConfig
 
 MINUTE = timedelta(minutes=1)
@@ -39,7 +40,7 @@ def make_config(owner=None, name="crossing", **values):
         "params": {"fast": 12, "slow": 26, "sides": "long"},
         "is_proven": True,
         "proven_at": timezone.now(),
-        "proven_code": "0" * 64,
+        "proven_code": describe_strategy("ema_crossover").code_hash,
     }
     row = StrategyConfig.objects.create(owner=owner, name=name, **given | values)
     row.refresh_from_db()
@@ -124,6 +125,7 @@ def add_fill(run, number, minute, quantity, price, *, position, realised="0", fe
         cash=CASH,
         position=Decimal(position),
         realised=Decimal(realised),
+        cost=Decimal(position) * Decimal(price),
         **told,
     )
 

@@ -91,7 +91,7 @@ def test_editing_what_decides_makes_the_next_version(ann, btc, browser_of):
     bot = make_bot(ann, btc, config=make_config())
     page = browser_of(ann).get(f"/bots/{bot.pk}/edit/")
     assert page.status_code == 200
-    given = {name: value for name, value in filled(btc, bot.config, stop="3").items()}
+    given = filled(btc, bot.config, stop="3")
     answer = browser_of(ann).post(f"/bots/{bot.pk}/edit/", given | {"name": "renamed"})
     assert answer.status_code == 302, answer.content.decode()
     bot.refresh_from_db()
