@@ -14,6 +14,7 @@ from django.utils.dateparse import parse_datetime
 
 from backtests.domain.engine import BacktestingEngine
 from backtests.domain.market import Market
+from backtests.domain.records import Sizing
 from backtests.domain.settings import InvalidSetting
 from backtests.domain.trading_json import (
     FIELDS,
@@ -111,6 +112,46 @@ def read_file(file: Path) -> list[Mapping[str, Any]]:
     if not bots or not all(isinstance(one, dict) for one in bots):
         raise InvalidBot({file.name: "expected a JSON object, or a list of them"})
     return bots
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of such a file, for editors: what it cannot say `checked` does."""
+    share = {"type": ["string", "number", "null"]}
+    minutes = {"type": ["integer", "null"], "minimum": 1}
+    settings_of = dict.fromkeys(FIELDS, share) | {
+        "sizing": {"enum": [one.name.lower() for one in Sizing]},
+        "time_stop_minutes": minutes,
+        "cooldown_minutes": minutes,
+        "allow_short": {"type": "boolean"},
+    }
+    bot = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": list(_NEEDED),
+        "properties": {
+            "$schema": {"type": "string"},
+            "name": {"type": "string", "minLength": 1, "maxLength": _LONGEST_NAME},
+            "exchange": {"type": "string"},
+            "symbol": {"type": "string"},
+            "config": {"type": "string", "description": "Name of a saved configuration."},
+            "config_version": {"type": ["integer", "null"], "minimum": 1},
+            "timeframe": {"enum": [one.value for one in Timeframe]},
+            "trading": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": settings_of,
+            },
+            "max_entry_age_s": {"type": ["integer", "null"], "minimum": 1},
+            "notes": {"type": "string", "maxLength": _LONGEST_NOTES},
+            "from": {"type": ["string", "null"], "format": "date-time"},
+            "speed": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": FASTEST},
+        },
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A paper bot, or a list of them",
+        "oneOf": [bot, {"type": "array", "minItems": 1, "items": bot}],
+    }
 
 
 def trading_errors(

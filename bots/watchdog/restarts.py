@@ -30,7 +30,9 @@ def restart_failed(bot: Bot, now: datetime) -> bool:
     granted = budget()
     if bot.desired == Bot.Desired.STOPPED or granted.is_used_up(bot.restarts):
         return False
-    if bot.restart_at is None or bot.restart_at < _moved(bot):
+    # It got on since the last pause: this failure has its own.
+    has_moved = bot.restart_at and bot.heartbeat_at and bot.restart_at < bot.heartbeat_at
+    if bot.restart_at is None or has_moved:
         _note(bot, now + granted.pause(bot.restarts))
         return False
     if now < bot.restart_at:
@@ -82,8 +84,3 @@ def forgive(bot: Bot, now: datetime) -> None:
 def _note(bot: Bot, at: datetime, **values: object) -> None:
     Bot.objects.filter(pk=bot.pk, state=bot.state).update(restart_at=at, **values)
     bot.restart_at = at
-
-
-def _moved(bot: Bot) -> datetime:
-    """Return when it last did something: a failure since then has its own pause."""
-    return bot.heartbeat_at or bot.created_at

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from django.core.cache import cache
@@ -17,17 +17,18 @@ from marketdata.supervision.staleness import stale_feeds
 
 _KEPT_S: Final = 86_400
 _FAR: Final = datetime(9999, 1, 1, tzinfo=UTC)
+_MINUTE: Final = timedelta(minutes=1)
 
 # Is the minute stored, and is any later one?
 _MINUTES: Final = """
 select
     exists (
         select from marketdata_candle c where c.instrument_id = place.instrument_id
-            and c.timeframe = '1m' and c.open_time = place.minute
+            and c.timeframe = 1 and c.open_time = place.minute
     ),
     exists (
         select from marketdata_candle c where c.instrument_id = place.instrument_id
-            and c.timeframe = '1m' and c.open_time > place.minute and c.open_time <= place.clock
+            and c.timeframe = 1 and c.open_time > place.minute and c.open_time <= place.clock
     )
 from unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) with ordinality
     as place (instrument_id, minute, clock, number)
@@ -80,7 +81,7 @@ def _stored(places: set[Place]) -> dict[Place, tuple[bool, bool]]:
         cursor.execute(_MINUTES, [*columns, [place.clock for place in wanted]])
         rows = cursor.fetchall()
     return {
-        place: (is_stored and place.minute < place.clock, has_later)
+        place: (is_stored and place.minute + _MINUTE <= place.clock, has_later)
         for place, (is_stored, has_later) in zip(wanted, rows, strict=True)
     }
 

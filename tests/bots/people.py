@@ -27,7 +27,7 @@ def make_config(owner=None, name="EMA 3/9", *, timeframe="1m", proven=True, **pa
         name=name,
         strategy="ema_crossover",
         timeframe=timeframe,
-        params={"fast": 3, "slow": 9, "side": "long", **params},
+        params={"fast": 3, "slow": 9, **params},
         **(proof if proven else {}),
     )
 
