@@ -60,6 +60,7 @@ def run_backtest(run: JobRun) -> dict[str, Any]:
     values = stored_values(finished)
     with transaction.atomic():
         run.note(done=1)
+        values["artefact"] = keep_result(finished.result)
         Backtest.objects.filter(pk=backtest.pk).update(error="", finished_at=Now(), **values)
     return {"backtest": backtest.pk, "result_hash": values["result_hash"]}
 
@@ -100,7 +101,7 @@ def request_of(backtest: Backtest) -> BacktestRequest:
 
 
 def stored_values(finished: Finished) -> dict[str, Any]:
-    """Return the columns that a result fills; its arrays are written before."""
+    """Return the columns that a result fills, without that of `keep_result`."""
     result = finished.result
     standing = standing_of(_subject(finished))
     return {
@@ -113,15 +114,13 @@ def stored_values(finished: Finished) -> dict[str, Any]:
         "compared": result.as_others(),
         "units": result.units.as_json(),
         "curve": _curve(result),
-        "artefact": keep_arrays(
-            {
-                "events": result.events,
-                "close_times": result.close_times,
-                "closes": result.closes,
-                "equity": result.equity,
-            }
-        ),
     }
+
+
+def keep_result(result: BacktestResult) -> str:
+    """Keep events and equity in a file; return its name, for the same transaction to store."""
+    names = ("events", "close_times", "closes", "equity")
+    return keep_arrays({name: getattr(result, name) for name in names})
 
 
 def _subject(finished: Finished) -> Proven:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from django.db import transaction
@@ -16,7 +17,8 @@ from backtests.domain.trading_json import trading_as_json
 from backtests.loading import CandlesMoved
 from backtests.models import Backtest
 from backtests.requests import BacktestRequest, Prepared, check_data, prepare
-from backtests.runner import request_of, run_request, stored_values
+from backtests.runner import keep_result, request_of, run_request, stored_values
+from backtests.storage.artefacts import remove_unnamed
 from marketdata.models import from_ms
 from strategies.models import StrategyConfig
 from strategies.services import use_config
@@ -64,8 +66,10 @@ def run_now(request: BacktestRequest) -> Backtest:
     """
     finished = run_request(request)
     values = asked_values(request, finished.prepared) | stored_values(finished)
-    _use(request)
-    backtest = Backtest.objects.create(finished_at=Now(), **values)
+    with transaction.atomic():
+        _use(request)
+        values["artefact"] = keep_result(finished.result)
+        backtest = Backtest.objects.create(finished_at=Now(), **values)
     return Backtest.objects.select_related("instrument").get(pk=backtest.pk)
 
 
@@ -73,12 +77,16 @@ def run_now(request: BacktestRequest) -> Backtest:
 def delete_backtest(backtest: Backtest) -> None:
     """Delete a backtest; what has not run yet is not run any more, and a worker stops.
 
-    The file of a result goes with the others that nothing names.
+    Its file goes with it, unless another run came to the very same.
     """
     if backtest.job is not None:
         with contextlib.suppress(JobRefused):
             cancel_job(backtest.job)
+    name = Backtest.objects.values_list("artefact", flat=True).get(pk=backtest.pk)
     Backtest.objects.filter(pk=backtest.pk).delete()
+    if name:
+        # What fails here is removed with the orphans.
+        transaction.on_commit(partial(remove_unnamed, name), robust=True)
 
 
 def asked_values(request: BacktestRequest, prepared: Prepared) -> dict[str, Any]:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from celery import signals
 
-QUEUE = "backtests"
+from backtests.storage.artefacts import remove_orphans as remove
+from tcpdashboard.celery import app
+
+QUEUE: Final = "backtests"
+ORPHANED: Final = timedelta(days=1)
+
+
+@app.task(name="backtests.remove_orphans")
+def remove_orphans() -> int:
+    """Remove files of results that no backtest names any more."""
+    return remove(ORPHANED)
 
 
 @signals.celeryd_init.connect
