@@ -1,5 +1,5 @@
 """What every app shares, in Django's admin."""
 
-from tcpdashboard.common.admin import alerts, jobs
+from tcpdashboard.common.admin import alerts, channels, jobs
 
-__all__ = ["alerts", "jobs"]
+__all__ = ["alerts", "channels", "jobs"]

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
+from tcpdashboard.common.alerts.channel_pages import (
+    ChannelForm,
+    back_to_channels,
+    channels_context,
+    form_for,
+    make_channel,
+)
+from tcpdashboard.common.alerts.channel_pages import urlpatterns as channel_urls
 from tcpdashboard.common.alerts.telling import alert_counts
 from tcpdashboard.common.models import Alert
 from tcpdashboard.common.rights import may_change
@@ -26,13 +35,27 @@ STATES: Final = {
 @require_safe
 def alerts_page(request: HttpRequest) -> HttpResponse:
     """Show what is wrong, what was, and who has seen it."""
-    return render(request, "alerts/page.html", {"section": "alerts"} | _context(request))
+    return _page(request, form_for(request))
 
 
 @require_safe
 def alerts_part(request: HttpRequest) -> HttpResponse:
     """Answer the list again, as the address narrows it."""
     return render(request, "alerts/list.html", _context(request))
+
+
+@require_POST
+def new_channel(request: HttpRequest) -> HttpResponse:
+    """Make a channel, or show what is wrong with it."""
+    form = form_for(request)
+    if form.is_valid() and make_channel(request, form):
+        return back_to_channels()
+    return _page(request, form, status=HTTPStatus.BAD_REQUEST)
+
+
+def _page(request: HttpRequest, form: ChannelForm, status: int = HTTPStatus.OK) -> HttpResponse:
+    context = {"section": "alerts", **_context(request), **channels_context(request, form)}
+    return render(request, "alerts/page.html", context, status=status)
 
 
 def _context(request: HttpRequest) -> dict[str, Any]:
@@ -57,4 +80,6 @@ def _context(request: HttpRequest) -> dict[str, Any]:
 urlpatterns = [
     path("", alerts_page, name="alerts"),
     path("list", alerts_part, name="alerts-list"),
+    path("channels", new_channel, name="channel-new"),
+    *channel_urls,
 ]
