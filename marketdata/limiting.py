@@ -88,7 +88,7 @@ _ALONE: Final = {Urgency.LIVE: 0.3, Urgency.BULK: 0.2}
 
 
 def shared_limiter(
-    host: str, rates: Mapping[str, int], window_s: float, urgency: Urgency
+    host: str, rates: Mapping[str, float], window_s: float, urgency: Urgency
 ) -> SharedLimiter:
     """Return a limiter of `rates` requests to each endpoint of `host` in any `window_s` seconds."""
     return SharedLimiter(

@@ -95,6 +95,9 @@ class BaseCollector(ABC):
     def open_socket(self, path: str, channels: Channels) -> Socket:
         """Return a new socket of a kind for `channels`, not yet connected."""
 
+    async def opening(self) -> None:  # noqa: B027 - most have nothing to ask for
+        """Ask once, beside the start of collection, for what no socket repeats. Never raises."""
+
     async def closing(self) -> None:  # noqa: B027 - most have nothing to close
         """Give back what the subclass opened for itself."""
 
@@ -178,6 +181,7 @@ class BaseCollector(ABC):
     async def _collect(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             self._feeds.start(tasks, self.paths, self.common)
+            tasks.create_task(self.opening(), name="opening")
             await self._take_up(self.instruments)
             self._collecting.set()
             tasks.create_task(self._tick(tasks), name="tick")

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+import structlog
+
 from marketdata.collector.base import BaseCollector
+from marketdata.collector.errors import CollectorError
 from marketdata.collector.feed import Channels
 from marketdata.collector.okx.constants import (
     ACCOUNT,
@@ -22,7 +25,7 @@ from marketdata.collector.okx.constants import (
     TRADES_ALL,
     Endpoints,
 )
-from marketdata.collector.okx.keeping import keep
+from marketdata.collector.okx.keeping import keep, keep_announced
 from marketdata.collector.okx.messages import (
     Ack,
     CandlesPush,
@@ -49,6 +52,8 @@ from marketdata.domain.records import InstrumentSpec
 PUBLIC: Final = "public"
 BUSINESS: Final = "business"
 PRIVATE: Final = "private"
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 Push = TradesPush | CandlesPush | TickersPush | OtherPush
 
@@ -93,7 +98,7 @@ class OKXCollector(BaseCollector):
             recorder=recorder,
         )
         self._tap = Tap(self.recorder, raw_every_s or {}, self.pipeline.clock, self.complaints)
-        self._limiter = limiter or shared_limiter(endpoints)
+        self._endpoints, self._limiter = endpoints, limiter or shared_limiter(endpoints)
         self._login = Login(credential) if credential is not None else None
         self.paths, self.common = self._channels()
         self._urls = {
@@ -124,6 +129,21 @@ class OKXCollector(BaseCollector):
         """Return what every collector tells, and why the exchange refuses the credential."""
         refusal = "" if self._login is None else self._login.refusal
         return {**super().health(), "login_refused": refusal}
+
+    async def opening(self) -> None:
+        """Keep what is announced of maintenance: the socket tells of changes only."""
+        if not self._tap.keeps(RawChannel.STATUS):
+            return
+        try:
+            async with OKXHistory(self._endpoints, self._limiter) as rest:
+                announced = await rest.announcements()
+        except CollectorError as error:
+            self.complaints.last_error = f"announcements: {error}"
+            log.warning("announcements unavailable", exchange=self.exchange, error=str(error))
+            return
+        for row in announced:
+            if not keep_announced(self._tap, row):
+                self.complaints.add("bad values", row)
 
     async def closing(self) -> None:
         """Close REST if it is this collector's own."""

@@ -59,6 +59,7 @@ RATES: Final = {
     "/api/v5/market/history-candles": 20,
     "/api/v5/market/trades": 100,
     "/api/v5/market/history-trades": 20,
+    "/api/v5/system/status": 0.4,  # one in 5 s
 }
 
 # What 500xx codes say of a request that will never work as it is: body, JSON, parameters.

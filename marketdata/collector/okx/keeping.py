@@ -62,6 +62,17 @@ def keep(
     return True
 
 
+def keep_announced(tap: Tap, row: bytes) -> bool:
+    """Hand a row of REST's system status to the recorder; False when it cannot be read."""
+    try:
+        stamp = _decode_row(row).ts
+        exchange_ms = int(stamp) if stamp else tap.now_ms
+    except UNDECODABLE:
+        return False
+    tap.keep(RawChannel.STATUS, None, exchange_ms, row)
+    return True
+
+
 def _is_closed(tap: Tap, push: CandlesPush | TickersPush | TradesPush | OtherPush) -> bool:
     """Closed candles are kept whenever they come: a replay closes its minutes by them."""
     is_kept = tap.keeps(RawChannel.CANDLES)

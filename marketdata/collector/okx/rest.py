@@ -32,6 +32,7 @@ from marketdata.collector.okx.rest_parsing import (
     parse_candles,
     parse_envelope,
     parse_instruments,
+    parse_rows,
     parse_server_time,
     parse_trades,
 )
@@ -45,6 +46,7 @@ CANDLES: Final = "/api/v5/market/candles"
 HISTORY_CANDLES: Final = "/api/v5/market/history-candles"
 LAST_TRADES: Final = "/api/v5/market/trades"
 HISTORY_TRADES: Final = "/api/v5/market/history-trades"
+SYSTEM_STATUS: Final = "/api/v5/system/status"
 
 INSTRUMENT_TYPES: Final = {"spot": "SPOT", "swap": "SWAP"}
 
@@ -166,6 +168,10 @@ class OKXHistory:
         if not len(older) or not len(newer):
             return newer if len(newer) else older
         return newer if newer["open_time_ms"][-1] > older["open_time_ms"][-1] else older
+
+    async def announcements(self) -> list[bytes]:
+        """Return what is announced of maintenance, scheduled or going on, as OKX wrote it."""
+        return parse_rows(await self._get(SYSTEM_STATUS, {}))
 
     async def _candles(self, endpoint: str, symbol: str, before_ms: int | None) -> Candles:
         query = {"instId": symbol, "bar": "1m", "limit": str(CANDLES_PAGE)}

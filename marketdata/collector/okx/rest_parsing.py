@@ -118,6 +118,11 @@ def parse_candles(symbol: str, data: msgspec.Raw) -> Candles:
     return np.array([rows[open_time] for open_time in sorted(rows)], dtype=CANDLE_DTYPE)
 
 
+def parse_rows(data: msgspec.Raw) -> list[bytes]:
+    """Return the rows of an answer as they were written."""
+    return [bytes(row) for row in _read(_decode_rows, data)]
+
+
 def parse_instruments(data: msgspec.Raw) -> list[InstrumentInfo]:
     """Return the instruments that can be collected.
 

@@ -59,17 +59,22 @@ class Memory:
 
 
 @contextlib.asynccontextmanager
-async def recording(tmp_path, *, every_s=ALL, credential=None, symbols=("BTC-USDT",), **config):
+async def recording(
+    tmp_path, *, every_s=ALL, credential=None, symbols=("BTC-USDT",), rest=None, **config
+):
+    """Collect with a recorder; `rest` is asked in the exchange's place for what is no history."""
     memory, stop = Memory(), asyncio.Event()
     async with running_exchange(tmp_path, speed=30, **config) as exchange:
         instruments = await specs(exchange, *symbols)
-        rest = history(exchange)
+        past, places = history(exchange), endpoints(exchange)
         collector = OKXCollector(
             instruments=instruments,
             sink=MemorySink(instruments),
             publisher=Screen(),
-            endpoints=replace(endpoints(exchange), private=f"{exchange.websocket_url}/private"),
-            history=rest,
+            endpoints=replace(
+                places, rest=rest or places.rest, private=f"{exchange.websocket_url}/private"
+            ),
+            history=past,
             settings=QUICK,
             recorder=memory,
             raw_every_s=every_s,
@@ -81,7 +86,7 @@ async def recording(tmp_path, *, every_s=ALL, credential=None, symbols=("BTC-USD
         finally:
             stop.set()
             await asyncio.wait_for(running, 10)
-            await rest.close()
+            await past.close()
 
 
 async def becomes(condition, seconds=15.0):
@@ -135,6 +140,49 @@ async def test_the_silence_of_books_is_watched_where_they_are_kept(tmp_path):
         await becomes(lambda: books()["state"] == "live")
         assert activity.trades > traded
         assert collector.health()["reconnects"] == 0, "one channel was subscribed anew"
+
+
+ANNOUNCED = {
+    "title": "Upgrade of spot trading",
+    "state": "scheduled",
+    "begin": str(START_MS + 86_400_000),
+    "end": str(START_MS + 90_000_000),
+    "serviceType": "5",
+    "ts": str(START_MS - 3_600_000),
+}
+
+
+@contextlib.asynccontextmanager
+async def announcing(*rows):
+    """Run a REST that knows nothing but the status of its system; give its address."""
+
+    def answer(connection, request):
+        assert request.path == "/api/v5/system/status", "only what lies ahead is asked for"
+        return connection.respond(200, json.dumps({"code": "0", "msg": "", "data": rows}))
+
+    async with serve(None, "127.0.0.1", 0, process_request=answer) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.asyncio
+async def test_what_was_announced_before_the_start_is_kept_too(tmp_path):
+    every_s = {RawChannel.STATUS: 0.0}
+    async with announcing(ANNOUNCED) as rest:
+        async with recording(tmp_path, every_s=every_s, rest=rest) as (memory, collector):
+            await becomes(lambda: len(memory.of(RawChannel.STATUS)) == 2)
+            assert collector.health()["bad"] == 0
+        states = {json.loads(one.payload)["state"]: one for one in memory.messages}
+    assert json.loads(states["scheduled"].payload) == ANNOUNCED
+    assert states["scheduled"].exchange_ms == START_MS - 3_600_000
+    assert set(states) == {"scheduled", "completed"}, "of what is over the socket tells"
+
+
+@pytest.mark.asyncio
+async def test_where_nobody_keeps_the_status_it_is_not_asked_for(tmp_path):
+    async with recording(tmp_path, every_s={}, rest="http://127.0.0.1:9") as (memory, collector):
+        await becomes(lambda: collector.health()["stored_trades"] > 0)
+        assert "announcements" not in collector.health()["last_error"]
+    assert memory.messages == []
 
 
 @pytest.mark.asyncio
