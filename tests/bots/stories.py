@@ -1,0 +1,147 @@
+"""A story of a few bots on one market, told minute by minute, and everything it leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from bots.models import (
+    Bot,
+    BotCommand,
+    BotEvent,
+    BotPerformance,
+    BotRun,
+    Fill,
+    GroupState,
+    LedgerEntry,
+    Order,
+    SeenMinute,
+    Signal,
+)
+from bots.services import edit_bot, flatten_bot, pause_bot, resume_bot, start_bot, stop_bot
+from marketdata.domain.records import Candles, Opening
+from marketdata.domain.timeframe import MINUTE_MS
+from marketdata.storage import write_candles
+from marketdata.storage.openings import write_openings
+from tests.bots.stepping import make_trader, tell_time
+from tests.marketdata.api.conftest import START_MS, make_instrument, minutes
+
+FREE = {"cash": "1000", "taker_bps": "10", "slippage_bps": "5"}
+UPS_AND_DOWNS = (100, 101, 103, 102, 99, 97, 99, 102, 104, 103, 101, 98, 97, 99, 102, 105, 103)
+
+
+def candles(closes: Any, *, start_ms: int = START_MS, volume: float = 1.0) -> Candles:
+    """Return 1m candles that open where the one before closed."""
+    made = minutes(len(closes), start_ms=start_ms)
+    made["close"] = closes
+    made["open"] = [closes[0], *closes[:-1]]
+    made["high"] = np.maximum(made["open"], made["close"])
+    made["low"] = np.minimum(made["open"], made["close"])
+    made["volume"] = volume
+    return made
+
+
+def feed(market: Any, *closes: float, start: int = 0, before: float | None = None) -> None:
+    """Store minutes from minute `start` on, and let the exchange's clock follow.
+
+    The first opens at `before`, by default where it closes.
+    """
+    first_ms = START_MS + start * MINUTE_MS
+    made = candles(closes, start_ms=first_ms)
+    if before is not None:
+        made["open"][0] = before
+        made["high"][0], made["low"][0] = max(before, closes[0]), min(before, closes[0])
+    write_candles(market, made, reason="test")
+    tell_time(market.exchange, first_ms + len(closes) * MINUTE_MS)
+
+
+def open_minute(market: Any, number: int, price: float) -> None:
+    """Store the first trade of a minute."""
+    from django.db import connection
+
+    open_ms = START_MS + number * MINUTE_MS
+    with connection.cursor() as cursor:
+        write_openings(cursor, market.pk, (Opening(open_ms, price, number + 1, open_ms + 50),))
+    tell_time(market.exchange, open_ms + 100)
+
+
+class Story:
+    """Three bots, two of which decide alike, with what people do to them."""
+
+    def __init__(self, symbol: str, step: Callable[[Any], None]) -> None:
+        self.market, self._step = make_instrument(symbol, is_enabled=True), step
+        name = symbol.lower()
+        self.plain = self._bot(f"{name} plain")
+        self.alike = self._bot(f"{name} alike", trading={**FREE, "stop_loss": "0.02"})
+        self.slow = self._bot(f"{name} slow", timeframe="5m", params={"fast": 1, "slow": 2})
+
+    def _bot(self, name: str, params: Any = None, **values: Any) -> Bot:
+        values = {"trading": FREE, **values}
+        return make_trader(self.market, params or {"fast": 1, "slow": 2}, name=name, **values)
+
+    def tell(self) -> None:
+        """Live through all of it."""
+        feed(self.market, 100, 100, 100, 100, 100)
+        for bot in (self.plain, self.alike, self.slow):
+            start_bot(bot, bot.owner)
+        self._step(self.market)
+        for number, price in enumerate(UPS_AND_DOWNS, 5):
+            before = UPS_AND_DOWNS[number - 6] if number > 5 else 100
+            open_minute(self.market, number, before + 1)
+            self._step(self.market)
+            self._act(number)
+            feed(self.market, price, start=number, before=before)
+            self._step(self.market)
+
+    def _act(self, number: int) -> None:
+        owner = self.plain.owner
+        acts = {
+            9: lambda: flatten_bot(self.plain, owner),
+            11: lambda: pause_bot(self.plain, owner),
+            12: lambda: edit_bot(self.alike, {"trading": {"stop_loss": "0.03"}}, owner),
+            14: lambda: resume_bot(self.plain, owner),
+            18: lambda: stop_bot(self.alike, owner),
+        }
+        if number in acts:
+            acts[number]()
+            self._step(self.market)
+
+    def left(self) -> dict[str, list[Any]]:
+        """Return every row that the story left, without what differs from telling to telling."""
+        bots = (self.plain, self.alike, self.slow)
+        found = {str(at): list(_rows(bot)) for at, bot in enumerate(bots)}
+        groups = GroupState.objects.filter(instrument=self.market).order_by("timeframe")
+        found["groups"] = list(groups.values_list("timeframe", "cursor", "state", "recent", "seen"))
+        return found
+
+
+def _rows(bot: Bot) -> Iterator[Any]:
+    bot.refresh_from_db()
+    yield bot.state, bot.cursor, bot.phase, bytes(bot.kernel or b""), bot.trouble
+    tables = (
+        (BotRun, "number", ("number", "version", "start", "end", "end_phase", "end_reason")),
+        (Signal, "time", ("time", "before", "target", "price", "is_missed", "why")),
+        (Order, "pk", ("run__number", "number", "made", "reason", "target", "state", "outcome")),
+        (
+            Fill,
+            "pk",
+            ("run__number", "number", "time", "decided", "quantity", "price", "fee", "slippage"),
+        ),
+        (Fill, "pk", ("order__number", "cash", "position", "realised", "cost")),
+        (LedgerEntry, "posting", ("posting", "account", "amount", "time", "fill__number")),
+        (BotPerformance, "time", ("time", "equity", "cash", "position", "price", "drawdown")),
+        (SeenMinute, "open_time", ("run__number", "open_time", "revision")),
+        (BotCommand, "pk", ("kind", "run__number", "minute", "phase", "tick")),
+        (BotEvent, "pk", ("kind", "time", "before", "after", "source", "why")),
+    )
+    for table, order, columns in tables:
+        of = {"run__bot": bot} if table is SeenMinute else {"bot": bot}
+        rows = table.objects.filter(**of).order_by(order, *columns)
+        if table is BotEvent:
+            # These name the configuration and the market.
+            rows = rows.exclude(kind__in=("created", "edited"))
+        yield table.__name__, list(rows.values_list(*columns))
+    for first, last in BotRun.objects.filter(bot=bot).values_list("first_kernel", "last_kernel"):
+        yield bytes(first), last and bytes(last)
