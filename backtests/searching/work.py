@@ -7,7 +7,6 @@ it, how often it is begun, and in which order batches end.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any, Final
 
 import structlog
@@ -85,40 +84,37 @@ def _give_way(search: Search, worked_s: float) -> None:
 def _try(run: JobRun, batch: SearchBatch, trials: Trials) -> None:
     search = batch.search
     window = Window.from_json(search.windows[batch.window])
-    rows = []
-    for place in range(batch.count):
-        run.check()
-        number = batch.first + place
-        parameters, outcome = _tried(trials, search, window, batch, place)
-        rows.append(_row(search, batch.window, number, parameters, outcome))
+    parameters = _parameters(search, batch, trials)
+    outcomes = trials.outcomes(parameters, window.train, run.check)
+    rows = [
+        _row(batch, number, tried, outcome)
+        for number, (tried, outcome) in enumerate(
+            zip(parameters, outcomes, strict=True), start=batch.first
+        )
+    ]
     with transaction.atomic():
         finish_trials(run, batch, rows)
 
 
-def _tried(
-    trials: Trials, search: Search, window: Window, batch: SearchBatch, place: int
-) -> tuple[Mapping[str, Any], Outcome]:
-    number = batch.first + place
-    space = Space.from_json(search.space, search.parameters)
+def _parameters(search: Search, batch: SearchBatch, trials: Trials) -> list[dict[str, Any]]:
+    """Return what is tried in a batch, in the order of its numbers."""
     if batch.parameters is not None:
-        parameters = batch.parameters[place]
-    elif search.method == Search.Method.GRID:
-        parameters = space.at(number)
-    else:
-        parameters = trials.drawn(space, search.seed, number)
-    return parameters, trials.outcome(parameters, window.train)
+        return list(batch.parameters)
+    space = Space.from_json(search.space, search.parameters)
+    numbers = range(batch.first, batch.first + batch.count)
+    if search.method == Search.Method.GRID:
+        return [space.at(number) for number in numbers]
+    return [trials.drawn(space, search.seed, number) for number in numbers]
 
 
-def _row(
-    search: Search, window: int, number: int, parameters: Mapping[str, Any], outcome: Outcome
-) -> Trial:
+def _row(batch: SearchBatch, number: int, parameters: dict[str, Any], outcome: Outcome) -> Trial:
     return Trial(
-        search=search,
-        window=window,
+        search=batch.search,
+        window=batch.window,
         number=number,
         parameters=parameters,
         state=outcome.state,
-        objective=outcome.metrics.get(search.objective),
+        objective=outcome.metrics.get(batch.search.objective),
         metrics=outcome.metrics,
         error=outcome.error,
     )

@@ -13,10 +13,10 @@ from backtests.domain.kernels.orders import (
 )
 from backtests.domain.kernels.stops import set_trail
 from backtests.domain.records import Events, Kind, Reason, Record, Rules
-from marketdata.domain.compiling import compiled
+from marketdata.domain.compiling import compiled, inlined
 
 
-@compiled
+@inlined
 def execute(
     state: Record, rules: Rules, time_ms: int, tick: int, events: Events, count: int
 ) -> int:
@@ -42,7 +42,7 @@ def execute(
     return fill(state, rules, time_ms, signed, price, tick, rules.taker, reason, events, count)
 
 
-@compiled
+@inlined
 def _enlarge(
     state: Record, rules: Rules, time_ms: int, tick: int, wanted: int, events: Events, count: int
 ) -> int:

@@ -31,13 +31,13 @@ from backtests.domain.records import (
     Rules,
     States,
 )
-from marketdata.domain.compiling import compiled
+from marketdata.domain.compiling import compiled, inlined
 
 ROOM: Final = 12
 """Events a minute may write at most, commands not counted."""
 
 
-@compiled
+@inlined
 def open_minute(
     state: Record, rules: Rules, time_ms: int, tick: int, events: Events, count: int
 ) -> int:
@@ -55,7 +55,7 @@ def open_minute(
     return count
 
 
-@compiled
+@inlined
 def close_minute(
     state: Record,
     rules: Rules,
@@ -193,14 +193,14 @@ def _live(
     )
 
 
-@compiled
+@inlined
 def _mark(state: Record, rules: Rules, close: int) -> None:
     state.last_tick = close
     state.equity = state.cash + state.lots * close * rules.cash_per_tick_lot
     state.peak = max(state.peak, state.equity)
 
 
-@compiled
+@inlined
 def _decide(
     state: Record,
     rules: Rules,
@@ -227,7 +227,7 @@ def _decide(
     return count
 
 
-@compiled
+@inlined
 def _replace(
     state: Record,
     close_ms: int,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from backtests.domain.kernels.orders import share_up, slipped
 from backtests.domain.records import Events, Kind, Reason, Record, Rules
-from marketdata.domain.compiling import compiled
+from marketdata.domain.compiling import compiled, inlined
 
 
-@compiled
+@inlined
 def fill(
     state: Record,
     rules: Rules,
@@ -51,7 +51,7 @@ def _end_trip(state: Record, rules: Rules, time_ms: int) -> None:
     state.entry_tick = 0
 
 
-@compiled
+@inlined
 def leave(
     state: Record, rules: Rules, time_ms: int, tick: int, reason: int, events: Events, count: int
 ) -> int:
@@ -63,7 +63,7 @@ def leave(
     return fill(state, rules, time_ms, lots, price, tick, rules.taker, reason, events, count)
 
 
-@compiled
+@inlined
 def order(state: Record, target: int, close_ms: int, reason: int) -> None:
     state.order = target
     state.order_ms = close_ms
@@ -79,7 +79,7 @@ def order_out(state: Record, close_ms: int, reason: int) -> None:
         state.order_reason = Reason.NONE
 
 
-@compiled
+@inlined
 def note(state: Record, events: Events, count: int, time_ms: int, kind: int, reason: int) -> int:
     event = events[count]
     event.time_ms, event.decided_ms = time_ms, state.order_ms

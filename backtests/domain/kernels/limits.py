@@ -7,7 +7,7 @@ from typing import Final
 from backtests.domain.kernels.fills import note, order_out
 from backtests.domain.kernels.orders import share_up
 from backtests.domain.records import Events, Kind, Reason, Record, Rules
-from marketdata.domain.compiling import compiled
+from marketdata.domain.compiling import compiled, inlined
 
 DAY_MS: Final = 86_400_000
 
@@ -21,7 +21,7 @@ def begin_day(state: Record, time_ms: int) -> None:
         state.is_day_blocked = 0
 
 
-@compiled
+@inlined
 def judge(state: Record, rules: Rules, close_ms: int, events: Events, count: int) -> int:
     """Halt or block the run where its equity is beyond a limit."""
     equity = state.equity

@@ -4,7 +4,14 @@ An unknown figure is None: never infinity, never 0 in its place. Money is in cas
 are plain numbers (0.1 is 10 %). `METRICS` names them all, in the order in which they are shown.
 """
 
-from backtests.domain.metrics.account import DAY_MS, Account, account, daily_equity
+from backtests.domain.metrics.account import (
+    DAY_MS,
+    Account,
+    account,
+    daily_equity,
+    midnights,
+    swept_account,
+)
 from backtests.domain.metrics.registry import METRICS, Metric, all_metrics
 
 __all__ = [
@@ -15,4 +22,6 @@ __all__ = [
     "account",
     "all_metrics",
     "daily_equity",
+    "midnights",
+    "swept_account",
 ]

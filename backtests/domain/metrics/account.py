@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,8 @@ class Account:
     """What the metrics are computed from.
 
     `times_ms` are the closes at which `equity` was marked; `days` the equity at each 00:00 UTC
-    and at the end, beginning with `start`; `held_ms` the time in position.
+    and at the end, beginning with `start`; `profits` are after fees, of every closed round trip;
+    `held_ms` is the time in position.
     """
 
     start: int
@@ -30,6 +31,7 @@ class Account:
     equity: Integers
     days: Integers
     trips: RoundTrips
+    profits: Integers
     drawdown: Drawdown
     begin_ms: int
     held_ms: int
@@ -46,12 +48,6 @@ class Account:
     @property
     def length_ms(self) -> int:
         return int(self.times_ms[-1]) - self.begin_ms
-
-    @property
-    def profits(self) -> Integers:
-        """Profit after fees of every closed round trip."""
-        closed: Integers = self.trips["profit"][self.trips["is_closed"]]
-        return closed
 
     @property
     def returns(self) -> Floats:
@@ -78,25 +74,61 @@ def account(
     """
     if not len(equity):
         raise ValueError("expected at least one minute; there was none")
-    begin_ms = int(times_ms[0]) - 60_000
-    exits = np.where(trips["is_closed"], trips["exit_ms"], times_ms[-1])
-    out = np.nan_to_num(trips["exit_tick"] * (trips["is_closed"] * trips["lots"]))
-    traded = int(np.sum(trips["paid"])) + int(np.rint(np.sum(out) * cash_per_tick_lot))
     return Account(
         start=start,
         times_ms=times_ms,
         equity=equity,
         days=daily_equity(times_ms, equity, start),
-        trips=trips,
         drawdown=deepest(times_ms, equity, start),
-        begin_ms=begin_ms,
-        held_ms=int(np.sum(exits - trips["entry_ms"])),
-        traded_value=traded,
-        fees=int(np.sum(trips["fees"])),
-        slippage=int(np.sum(trips["slippage"])),
+        begin_ms=int(times_ms[0]) - 60_000,
         bought_and_held=float(closes[-1] / closes[0] - 1.0) if closes[0] > 0 else None,
         stop_share=stop_share,
+        **_of_trips(trips, int(times_ms[-1]), cash_per_tick_lot),
     )
+
+
+def swept_account(
+    *,
+    start: int,
+    end: int,
+    times_ms: Integers,
+    days: Integers,
+    depth: float,
+    trips: RoundTrips,
+    cash_per_tick_lot: int,
+    closes: Integers,
+    stop_share: float = 0.0,
+) -> Account:
+    """Put together the account of a run whose equity was not kept minute by minute.
+
+    `days` is the equity at `midnights`, `depth` the deepest fall, whose times are not known. All
+    metrics are those of `account`; there must be a minute.
+    """
+    end_ms = int(times_ms[-1])
+    return Account(
+        start=start,
+        times_ms=times_ms[-1:],
+        equity=np.array([end]),
+        days=np.concatenate(([start], days)),
+        drawdown=Drawdown(depth, end_ms, end_ms, None, 0),
+        begin_ms=int(times_ms[0]) - 60_000,
+        bought_and_held=float(closes[-1] / closes[0] - 1.0) if closes[0] > 0 else None,
+        stop_share=stop_share,
+        **_of_trips(trips, end_ms, cash_per_tick_lot),
+    )
+
+
+def _of_trips(trips: RoundTrips, end_ms: int, unit: int) -> dict[str, Any]:
+    exits = np.where(trips["is_closed"], trips["exit_ms"], end_ms)
+    out = np.nan_to_num(trips["exit_tick"] * (trips["is_closed"] * trips["lots"]))
+    return {
+        "trips": trips,
+        "profits": trips["profit"][trips["is_closed"]],
+        "held_ms": int(np.sum(exits - trips["entry_ms"])),
+        "traded_value": int(np.sum(trips["paid"])) + int(np.rint(np.sum(out) * unit)),
+        "fees": int(np.sum(trips["fees"])),
+        "slippage": int(np.sum(trips["slippage"])),
+    }
 
 
 def daily_equity(times_ms: Integers, equity: Integers, start: int) -> Integers:
@@ -104,8 +136,11 @@ def daily_equity(times_ms: Integers, equity: Integers, start: int) -> Integers:
 
     A day counts when the run lived all of it, or when it is the first and began in the middle.
     """
-    midnights = np.arange(
-        times_ms[0] // DAY_MS + (times_ms[0] % DAY_MS > 0), times_ms[-1] // DAY_MS + 1
-    )
-    marks = np.searchsorted(times_ms, midnights * DAY_MS, side="right") - 1
-    return np.concatenate(([start], equity[marks[marks >= 0]]))
+    return np.concatenate(([start], equity[midnights(times_ms)]))
+
+
+def midnights(times_ms: Integers) -> NDArray[np.intp]:
+    """Return the indices of the last closes up to every 00:00 UTC that was reached."""
+    days = np.arange(times_ms[0] // DAY_MS + (times_ms[0] % DAY_MS > 0), times_ms[-1] // DAY_MS + 1)
+    marks = np.searchsorted(times_ms, days * DAY_MS, side="right") - 1
+    return marks[marks >= 0]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Self
 
+from marketdata.domain.series import Series
 from strategies.domain.base import Floats
-from strategies.domain.deciding import SIDES, IndicatorStrategy, side
+from strategies.domain.deciding import LONG, SIDES, IndicatorStrategy, side
+from strategies.domain.lanes import Codes, LaneStrategy, crossing_lanes
 from strategies.domain.params import Whole, not_below
 from strategies.domain.uses import Use
 
 
-class EmaCrossover(IndicatorStrategy):
+class EmaCrossover(IndicatorStrategy, LaneStrategy):
     """Long while the fast average is above the slow one, out while it is below.
 
     Nothing is decided where they are equal.
@@ -39,3 +42,14 @@ class EmaCrossover(IndicatorStrategy):
     def decide(self, values: Mapping[str, Floats]) -> Floats:
         fast, slow = values["fast"], values["slow"]
         return side(fast, slow, slow, below=self.out)
+
+    @property
+    def lane_targets(self) -> tuple[float, float]:
+        return LONG, self.out
+
+    @classmethod
+    def process_lanes(
+        cls, strategies: Sequence[Self], candles: Series, starts: Sequence[int]
+    ) -> Codes:
+        pairs = [(one.params["fast"], one.params["slow"]) for one in strategies]
+        return crossing_lanes(candles, pairs, starts)
