@@ -204,6 +204,6 @@ class BotViewSet(Records, viewsets.GenericViewSet[Bot]):
 
 
 def _checked(kind: type[Serializer[Any]], request: Request) -> dict[str, Any]:
-    serializer = kind(data=request.data)
+    serializer = kind(data=body_of(request))
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from bots.api.exports import KINDS, export
+from bots.api.exports import export
 from bots.api.rows import allow, conflicts
 from bots.domain.trips import round_trips
 from bots.models import Bot, ParityReport
@@ -136,11 +136,6 @@ class Records(viewsets.GenericViewSet[Bot]):
             (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "As CSV."),
             (200, "application/json"): OpenApiResponse(OpenApiTypes.ANY, "As a JSON list."),
         },
-    )
-    @action(
-        detail=True,
-        url_path=rf"export/(?P<kind>{'|'.join(KINDS)})\.(?P<suffix>csv|json)",
-        filter_backends=[],
     )
     def export(self, request: Request, pk: str, kind: str, suffix: str) -> HttpResponseBase:
         """Return all fills, ledger entries or the equity of a bot as a file, oldest first."""

@@ -54,7 +54,7 @@ def records_context(bot: Bot, query: Mapping[str, str]) -> dict[str, Any]:
         "records": name,
         "table": table,
         "heads": list(zip(table.columns, kinds, strict=False)),
-        "lines": [list(zip(table.columns, line, strict=True)) for line in lines],
+        "lines": lines,
         "first": first,
         "last": first + len(lines),
         "later": max(first - ROWS, 0) if first else None,
