@@ -88,15 +88,10 @@ def checked(owner: Any, given: Mapping[str, Any], kept: StrategyConfig | None = 
     instrument = read.instrument()
     config = kept if kept and "config" not in given else read.config(owner)
     trading = read.trading(instrument, config)
-    draft = {
-        "max_entry_age_s": read.entry_age(),
-        "notes": read.notes(),
-        "drive_from": read.begin(),
-        "drive_speed": read.speed(),
-    }
+    age_s, notes, begin, speed = read.entry_age(), read.notes(), read.begin(), read.speed()
     if read.errors or instrument is None or config is None:
         raise InvalidBot(read.errors)
-    return BotDraft(name, instrument, config, trading, **draft)
+    return BotDraft(name, instrument, config, trading, age_s, notes, begin, speed)
 
 
 def read_file(file: Path) -> list[Mapping[str, Any]]:

@@ -133,7 +133,8 @@ def exchange_time(owner_id: int) -> datetime:
     newest = _live(owner_id).aggregate(at=Max("cursor"))["at"]
     exchanges = _live(owner_id).values("instrument__exchange")
     clocks = Collector.objects.filter(exchange__in=exchanges).aggregate(at=Max("exchange_time"))
-    return max(time for time in (newest, clocks["at"]) if time is not None)
+    known: list[datetime] = [time for time in (newest, clocks["at"]) if time is not None]
+    return max(known)
 
 
 def _live(owner_id: int) -> BotQuerySet:

@@ -13,4 +13,9 @@ from tcpdashboard.common.hints import hint
 def ask_for(instrument_ids: Iterable[int]) -> None:
     """Have the bots of these instruments stepped after the commit; the sweep does what is lost."""
     wanted = sorted(set(instrument_ids))
-    transaction.on_commit(lambda: [hint(tick, one) for one in wanted] and None)
+
+    def ask() -> None:
+        for instrument_id in wanted:
+            hint(tick, instrument_id)
+
+    transaction.on_commit(ask)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final
 
 import structlog
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Exists, Model, OuterRef
+from django.db.models import Exists, OuterRef
 
 from bots.changes import change_state
 from bots.models import Bot, BotCommand, BotRun
@@ -16,7 +17,7 @@ from bots.models.bots import BotQuerySet
 from bots.services.asking import ask_for
 from tcpdashboard.common.rights import may_change
 
-KILL_SWITCH = BotCommand.Source.KILL_SWITCH
+KILL_SWITCH: Final = BotCommand.Source.KILL_SWITCH
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +34,7 @@ class Killed:
         return Bot.objects.alive().filter(pk__in=self.bots)
 
 
-def kill_bots(owner: Model | None, actor: AbstractBaseUser | None, why: str = "") -> Killed:
+def kill_bots(owner: User | None, actor: User | None, why: str = "") -> Killed:
     """Order every bot of `owner`, or of everyone with None, to be flat and halted; return which.
 
     The orders are committed before this returns, and no lock that a step holds delays them; the
@@ -43,7 +44,7 @@ def kill_bots(owner: Model | None, actor: AbstractBaseUser | None, why: str = ""
     if actor is not None and actor != owner and not may_change(actor, Bot):
         raise PermissionDenied("the bots of others are halted by who may change bots")
     alive = Bot.objects.alive().filter(**{"owner": owner} if owner else {})
-    told = {"asked_by": actor, "why": why}
+    told: dict[str, Any] = {"asked_by": actor, "why": why}
     with transaction.atomic():
         unbegun = _halt_unbegun(alive, actor, why)
         reached = BotCommand.objects.give(alive, BotCommand.Kind.HALT, KILL_SWITCH, **told)
@@ -57,9 +58,7 @@ def kill_bots(owner: Model | None, actor: AbstractBaseUser | None, why: str = ""
     )
 
 
-def _halt_unbegun(
-    alive: BotQuerySet, actor: AbstractBaseUser | None, why: str
-) -> list[tuple[int, int]]:
+def _halt_unbegun(alive: BotQuerySet, actor: User | None, why: str) -> list[tuple[int, int]]:
     """Halt the bots that have no run yet, in which an order could take effect."""
     has_run = Exists(BotRun.objects.filter(bot=OuterRef("pk"), end=None))
     unbegun = alive.filter(~has_run, state=Bot.State.STARTING)
@@ -71,9 +70,7 @@ def _halt_unbegun(
     return [(row.pk, row.instrument_id) for row in rows]
 
 
-def _stop_failed(
-    owner: Model | None, actor: AbstractBaseUser | None, why: str
-) -> list[tuple[int, int]]:
+def _stop_failed(owner: User | None, actor: User | None, why: str) -> list[tuple[int, int]]:
     """Order the bots that an error stopped, whose runs are open, to end flat."""
     failed = Bot.objects.filter(
         state=Bot.State.ERROR, run__isnull=False, run__end=None, deleted_at=None
@@ -85,7 +82,7 @@ def _stop_failed(
     )
     these = Bot.objects.filter(pk__in=[row.pk for row in rows])
     these.update(desired=Bot.Desired.STOPPED)
-    told = {"asked_by": actor, "why": why}
+    told: dict[str, Any] = {"asked_by": actor, "why": why}
     given = BotCommand.objects.give(these, BotCommand.Kind.FLATTEN, KILL_SWITCH, **told)
     for row in rows:
         change_state(row, Bot.State.STOPPING, source=KILL_SWITCH, actor=actor, why=why)

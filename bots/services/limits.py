@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import structlog
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Model
 
 from bots.loading import InvalidBot
 from bots.models import OwnerLimits, OwnerVerdict
@@ -24,7 +23,7 @@ _MOST_BOTS: Final = 100_000
 log = structlog.get_logger(__name__)
 
 
-def set_limits(owner: Model, given: Mapping[str, Any], actor: AbstractBaseUser) -> OwnerLimits:
+def set_limits(owner: User, given: Mapping[str, Any], actor: User) -> OwnerLimits:
     """Change the limits that are given, None for no limit; return them all.
 
     What stands already stands until it is lifted. Raises InvalidBot, by field.
@@ -43,7 +42,7 @@ def set_limits(owner: Model, given: Mapping[str, Any], actor: AbstractBaseUser) 
 
 
 @transaction.atomic
-def lift_verdict(verdict: OwnerVerdict, actor: AbstractBaseUser) -> None:
+def lift_verdict(verdict: OwnerVerdict, actor: User) -> None:
     """End a verdict before its time; bots that it paused may enter again."""
     ask_for(lift(verdict, actor))
 

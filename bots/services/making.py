@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.db.models import Model
 from django.db.models.functions import Now
 
 from bots.loading import BotDraft, InvalidBot, checked
@@ -21,7 +20,7 @@ _KEPT: Final = ("exchange", "symbol", "from")
 _NAME_TAKEN: Final = "bot_name_unique"
 
 
-def create_bot(owner: Model, draft: BotDraft, actor: AbstractBaseUser | None = None) -> Bot:
+def create_bot(owner: User, draft: BotDraft, actor: User | None = None) -> Bot:
     """Return a new bot in state created. Raises InvalidBot when its owner has one of that name."""
     with _unique_name(draft.name), transaction.atomic():
         bot = Bot.objects.create(
@@ -38,10 +37,10 @@ def create_bot(owner: Model, draft: BotDraft, actor: AbstractBaseUser | None = N
 
 def clone_bot(
     bot: Bot,
-    actor: AbstractBaseUser,
+    actor: User,
     changes: Mapping[str, Any] | None = None,
     *,
-    owner: Model | None = None,
+    owner: User | None = None,
 ) -> Bot:
     """Return a new bot with the settings of another, changed by fields of a draft.
 
@@ -56,7 +55,7 @@ def clone_bot(
     return create_bot(owner, checked(owner, given, kept=bot.config), actor)
 
 
-def edit_bot(bot: Bot, changes: Mapping[str, Any], actor: AbstractBaseUser | None) -> Bot:
+def edit_bot(bot: Bot, changes: Mapping[str, Any], actor: User | None) -> Bot:
     """Change a bot by fields of a draft; return it.
 
     What decides or trades makes the next version: the step closes the open run at the next
@@ -80,7 +79,7 @@ def edit_bot(bot: Bot, changes: Mapping[str, Any], actor: AbstractBaseUser | Non
     return _fresh(bot)
 
 
-def delete_bot(bot: Bot, actor: AbstractBaseUser | None) -> None:
+def delete_bot(bot: Bot, actor: User | None) -> None:
     """Take a bot off every list; what it did is kept. Raises InvalidBot while it is alive."""
     with transaction.atomic():
         row = locked(bot)
@@ -89,7 +88,7 @@ def delete_bot(bot: Bot, actor: AbstractBaseUser | None) -> None:
         _tell(row, actor, "deleted", "")
 
 
-def reset_bot(bot: Bot, actor: AbstractBaseUser | None) -> Bot:
+def reset_bot(bot: Bot, actor: User | None) -> Bot:
     """Begin anew with the initial balance: return a new bot in the place of this one.
 
     A ledger is never changed, so the old bot is deleted, and its history kept. Raises InvalidBot
@@ -157,8 +156,11 @@ def _store(bot: Bot, draft: BotDraft, *, is_new: bool) -> None:
 
 def _kept_errors(bot: Bot, draft: BotDraft, changes: Mapping[str, Any]) -> dict[str, str]:
     kept = described(bot)
-    moved = {"exchange": draft.instrument.exchange, "symbol": draft.instrument.symbol}
-    moved |= {"from": draft.drive_from}
+    moved = {
+        "exchange": draft.instrument.exchange,
+        "symbol": draft.instrument.symbol,
+        "from": draft.drive_from,
+    }
     errors = {
         field: "a bot keeps it for life: clone the bot instead"
         for field in _KEPT
@@ -193,7 +195,7 @@ def _refuse_alive(bot: Bot, done: str) -> None:
         raise InvalidBot({"bot": f"{bot} is {bot.state}: stop it before it is {done}"})
 
 
-def _free_name(owner: Model, name: str) -> str:
+def _free_name(owner: User, name: str) -> str:
     taken = set(Bot.objects.filter(owner=owner, deleted_at=None).values_list("name", flat=True))
     if name not in taken:
         return name

@@ -6,9 +6,9 @@ at the bot's cursor, so that a replay finds them where they were.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from bots.changes import change_state
@@ -28,7 +28,7 @@ _UNTIL_LIFTED: Final = "a person must lift it on the Portfolio page"
 
 
 @transaction.atomic
-def start_bot(bot: Bot, actor: AbstractBaseUser | None, why: str = "") -> Bot:
+def start_bot(bot: Bot, actor: User | None, why: str = "") -> Bot:
     """Let a bot run: the next step opens a run with the account as it is, and goes on.
 
     Raises InvalidBot, by field, when it runs already, when its configuration has no standing
@@ -50,7 +50,7 @@ def start_bot(bot: Bot, actor: AbstractBaseUser | None, why: str = "") -> Bot:
 
 
 @transaction.atomic
-def pause_bot(bot: Bot, actor: AbstractBaseUser | None, why: str = "") -> Bot:
+def pause_bot(bot: Bot, actor: User | None, why: str = "") -> Bot:
     """Let a bot enter nothing new; what it holds is still guarded. Raises InvalidBot."""
     row = locked(bot)
     _refuse_unless(row, "paused", Bot.State.RUNNING)
@@ -60,7 +60,7 @@ def pause_bot(bot: Bot, actor: AbstractBaseUser | None, why: str = "") -> Bot:
 
 
 @transaction.atomic
-def resume_bot(bot: Bot, actor: AbstractBaseUser | None, why: str = "") -> Bot:
+def resume_bot(bot: Bot, actor: User | None, why: str = "") -> Bot:
     """Let a paused bot enter again. Raises InvalidBot, also while a limit of its owner stands."""
     row = locked(bot)
     _refuse_unless(row, "resumed", *_AT_WORK)
@@ -72,7 +72,7 @@ def resume_bot(bot: Bot, actor: AbstractBaseUser | None, why: str = "") -> Bot:
 
 
 @transaction.atomic
-def flatten_bot(bot: Bot, actor: AbstractBaseUser | None, why: str = "") -> Bot:
+def flatten_bot(bot: Bot, actor: User | None, why: str = "") -> Bot:
     """Let a bot close its position at the last trade and go on. Raises InvalidBot."""
     row = locked(bot)
     _refuse_unless(row, "flattened", *_AT_WORK)
@@ -81,9 +81,7 @@ def flatten_bot(bot: Bot, actor: AbstractBaseUser | None, why: str = "") -> Bot:
 
 
 @transaction.atomic
-def stop_bot(
-    bot: Bot, actor: AbstractBaseUser | None, *, flatten: bool = True, why: str = ""
-) -> Bot:
+def stop_bot(bot: Bot, actor: User | None, *, flatten: bool = True, why: str = "") -> Bot:
     """End a bot's run, its position closed first unless it is to be kept. Raises InvalidBot.
 
     A position that is kept is there when the bot is started again.
@@ -91,7 +89,7 @@ def stop_bot(
     row = locked(bot)
     _refuse_unless(row, "stopped", Bot.State.STARTING, Bot.State.ERROR, *_AT_WORK)
     _want(row, Bot.Desired.STOPPED)
-    told = {"source": _source(actor), "actor": actor, "why": why}
+    told: dict[str, Any] = {"source": _source(actor), "actor": actor, "why": why}
     if not BotRun.objects.filter(bot=row, end=None).exists():
         change_state(row, Bot.State.STOPPED, **told)
         return row
@@ -136,7 +134,7 @@ def _refuse_unless(bot: Bot, done: str, *states: Bot.State) -> None:
         raise InvalidBot({"bot": f"{bot} is {bot.state}: it cannot be {done}"})
 
 
-def _order(bot: Bot, kind: BotCommand.Kind, actor: AbstractBaseUser | None, why: str) -> None:
+def _order(bot: Bot, kind: BotCommand.Kind, actor: User | None, why: str) -> None:
     BotCommand.objects.create(bot=bot, kind=kind, asked_by=actor, why=why)
     ask_for({bot.instrument_id})
 
@@ -148,5 +146,5 @@ def _want(bot: Bot, desired: Bot.Desired, **values: object) -> None:
         setattr(bot, name, value)
 
 
-def _source(actor: AbstractBaseUser | None) -> str:
+def _source(actor: User | None) -> str:
     return PERSON if actor else SYSTEM

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.core.cache import cache
 from django.db import connection
@@ -76,9 +76,13 @@ def place_of(bot: Bot, clocks: Mapping[int, datetime]) -> Place:
 def _stored(places: set[Place]) -> dict[Place, tuple[bool, bool]]:
     """Return of each place whether its minute is stored (and due), and any later one."""
     wanted = list(places)
-    columns = [[place.instrument_id for place in wanted], [place.minute for place in wanted]]
+    columns: list[list[Any]] = [
+        [place.instrument_id for place in wanted],
+        [place.minute for place in wanted],
+        [place.clock for place in wanted],
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(_MINUTES, [*columns, [place.clock for place in wanted]])
+        cursor.execute(_MINUTES, columns)
         rows = cursor.fetchall()
     return {
         place: (is_stored and place.minute + _MINUTE <= place.clock, has_later)

@@ -14,7 +14,7 @@ from django.db import transaction
 from bots.loading import read_file, schema
 from bots.management.naming import find_user, refused
 from bots.models import Bot
-from bots.services import InvalidBot, checked, create_bot, start_bot
+from bots.services import BotDraft, InvalidBot, checked, create_bot, start_bot
 
 
 class Command(BaseCommand):
@@ -61,7 +61,8 @@ def _made(options: Mapping[str, Any]) -> list[Bot]:
     if options["name"] and len(found) > 1:
         raise CommandError("--name is for a file of one bot")
     given = [{**one, **_overrides(options)} for one in found]
-    drafts, errors = [], {}
+    drafts: list[BotDraft] = []
+    errors: dict[str, str] = {}
     for number, one in enumerate(given, 1):
         try:
             drafts.append(checked(owner, one))

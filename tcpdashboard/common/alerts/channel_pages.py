@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django import forms
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
@@ -134,7 +135,8 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
 
 def make_channel(request: HttpRequest, form: ChannelForm) -> bool:
     """Make what a valid form asks for; False, with the form saying why, when it cannot be."""
-    owner = None if form.cleaned_data.get("for_everybody") else request.user
+    user = cast("User", request.user)
+    owner = None if form.cleaned_data.get("for_everybody") else user
     try:
         with transaction.atomic():
             AlertChannel.objects.create(owner=owner, **form.values)
