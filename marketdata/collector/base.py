@@ -14,6 +14,7 @@ import structlog
 from marketdata.collector.backoff import Backoff
 from marketdata.collector.catchup import CatchUp
 from marketdata.collector.complaints import Complaints
+from marketdata.collector.ending import cancelled
 from marketdata.collector.errors import CollectorError
 from marketdata.collector.feed import Channels, Feed
 from marketdata.collector.feeds import Feeds
@@ -115,12 +116,12 @@ class BaseCollector(ABC):
             )
             for task in ended - {stopping}:
                 task.result()
-            await _cancelled(reading)
+            await cancelled(reading)
             await self._drain(writing)
         finally:
-            await _cancelled(reading, stopping)
+            await cancelled(reading, stopping)
             await self._catchup.close()
-            await _cancelled(writing)
+            await cancelled(writing)
             await self._close()
 
     async def follow(self, instruments: Sequence[InstrumentSpec]) -> None:
@@ -157,6 +158,7 @@ class BaseCollector(ABC):
             "repairs": self._catchup.running,
             "exchange_ms": self.pipeline.clock.now_ms,
             "refused": {" ".join(channel): code for channel, code in self._feeds.refused().items()},
+            "common": self._feeds.common_health(),
             "raw": dict(self.recorder.health()),
             "last_error": self.complaints.last_error,
         }
@@ -287,7 +289,7 @@ class BaseCollector(ABC):
             log.warning(
                 "not everything could be stored", trades=self.pipeline.writer.waiting_trades
             )
-        await _cancelled(flushed)
+        await cancelled(flushed)
 
     async def _close(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -295,10 +297,3 @@ class BaseCollector(ABC):
                 await self.pipeline.writer.close()
                 await asyncio.to_thread(self.recorder.close)
         await self.closing()
-
-
-async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks and wait for their end; their errors were seen before or matter no more."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

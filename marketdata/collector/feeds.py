@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any
 
+from marketdata.collector.channels import ChannelFacts, channel_state
 from marketdata.collector.complaints import Complaints
 from marketdata.collector.feed import Channels, Feed
 from marketdata.collector.settings import CollectorSettings
@@ -90,6 +91,23 @@ class Feeds:
         named = [(path, name) for path, names in self._paths.items() for name in names]
         named += [(path, name) for (name, of), path in list(self._extra.items()) if of == symbol]
         return {name: feed for path, name in named if (feed := self.of(path, symbol)) is not None}
+
+    def common_health(self) -> dict[str, dict[str, str]]:
+        """Return how the channels are that belong to no instrument, by their names.
+
+        They may be silent for days: subscribed they are live while their socket is.
+        """
+        feeds, refused = list(self.by_name.values()), self.refused()
+        told = {}
+        for channel in sorted(channel for common in self._common.values() for channel in common):
+            feed = next((feed for feed in feeds if channel in feed.channels), None)
+            facts = ChannelFacts(
+                is_subscribed=feed is not None and feed.is_live and feed.is_subscribed(channel),
+                is_refused=channel in refused,
+            )
+            state, name = channel_state(facts).value, "" if feed is None else feed.name
+            told[" ".join(filter(None, channel))] = {"state": state, "feed": name}
+        return told
 
     def are_live(self) -> bool:
         """Whether all that bring instruments are live; without the others collection goes on."""

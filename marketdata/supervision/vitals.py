@@ -87,7 +87,8 @@ def _collector(row: Collector, restarts: int, before: Mapping[str, Any] | None) 
     counters = row.counters
     heartbeat_ms = None if row.heartbeat_at is None else to_ms(row.heartbeat_at)
     connected, channels = counters.get("connected") or {}, counters.get("channels") or {}
-    states = channel_states(row.channels)
+    common = counters.get("common") or {}
+    states = channel_states(row.channels) + [channel["state"] for channel in common.values()]
     found = {
         "name": row.name,
         "exchange": row.exchange,
@@ -104,7 +105,7 @@ def _collector(row: Collector, restarts: int, before: Mapping[str, Any] | None) 
             for name, is_live in connected.items()
         ],
         "channels": {state: states.count(state) for state in sorted(set(states))},
-        "troubled": _troubled(row.channels),
+        "troubled": _troubled({row.exchange: {"channels": common}, **row.channels}),
         "messages": counters.get("messages", 0),
         "told_ms": counters.get("told_ms"),
         "lag": counters.get("lag") or {},

@@ -201,6 +201,12 @@ async def test_the_balances_of_the_account_come_over_the_private_socket(tmp_path
     async with recording(tmp_path, credential=READER) as (memory, collector):
         await becomes(lambda: len(memory.of(RawChannel.BALANCES)) >= 2)
         assert collector.health()["connected"]["private"]
+        assert collector.health()["common"] == {
+            "account": {"state": "live", "feed": "private"},
+            "instruments SPOT": {"state": "live", "feed": "public"},
+            "instruments SWAP": {"state": "live", "feed": "public"},
+            "status": {"state": "live", "feed": "public"},
+        }
     first = memory.of(RawChannel.BALANCES)[0]
     assert (first.symbol, first.exchange_ms >= START_MS) == (None, True)
     assert json.loads(first.payload)["details"][0]["ccy"] == "USDT"
@@ -218,6 +224,8 @@ async def test_a_refused_login_is_told_and_trades_come_all_the_same(tmp_path, wr
         assert not collector.health()["connected"]["private"]
         assert code in collector.health()["login_refused"]
         assert collector.feeds["private"].connections <= 2, "the second one waits for an hour"
+        assert collector.health()["common"]["account"]["state"] == "connecting"
+        assert collector.health()["common"]["status"]["state"] == "live"
         assert not memory.of(RawChannel.BALANCES)
         told = json.dumps(collector.health())
     for secret in (SIMULATED.api_key, SIMULATED.secret, SIMULATED.passphrase):

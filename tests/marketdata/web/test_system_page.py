@@ -104,6 +104,18 @@ def test_messages_a_second_are_counted_between_two_reports(collector):
     assert vitals.vitals(second, workers=False)["collectors"][0]["messages_s"] is None
 
 
+def test_channels_of_no_instrument_are_counted_and_named_when_they_fail(collector):
+    common = {"status": {"state": "live", "feed": "public"}, "account": {"state": "failed"}}
+    collector.counters |= {"common": common}
+    collector.save()
+    (row,) = vitals.vitals(workers=False)["collectors"]
+    assert row["channels"] == {"failed": 1, "live": 2, "stale": 1}
+    assert [tuple(one.values()) for one in row["troubled"]] == [
+        ("okx-sim", "account", "failed"),
+        ("BTC-USDT", "candles", "stale"),
+    ]
+
+
 def test_nothing_is_read_while_nobody_follows(collector, broker):
     assert not vitals.tell_vitals()
     assert shared_publisher().latest("health") is None
