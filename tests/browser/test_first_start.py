@@ -84,6 +84,8 @@ def running_house(var: Path) -> Iterator[House]:
     # As on a machine that gives no addresses: the house starts its own engines.
     given = ("DATABASE_URL", "REDIS_URL", "TCPD_VAR", "TCPD_SECRET_KEY", "TCPD_TEST_DATABASE_URL")
     environment = {name: value for name, value in os.environ.items() if name not in given}
+    # A month of five instruments would take a minute and a half at the exchange's limits.
+    environment["TCPD_OKX_LIMITS"] = "0"
     process = subprocess.Popen(
         [sys.executable, ROOT / "dev", "up", "--port", str(port), "--exchange", "okx-sim"],
         env={**environment, "TCPD_VAR": str(var)},

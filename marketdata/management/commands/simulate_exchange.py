@@ -17,6 +17,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_arguments(parser, settings.VAR_DIR / "exchange")
+        # Where nobody keeps within the exchange's limits it must not insist on them.
+        parser.set_defaults(no_limits=not settings.OKX_LIMITS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
