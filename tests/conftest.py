@@ -67,6 +67,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     chaos = parser.getgroup("chaos")
     chaos.addoption("--runs", type=int, help="runs of the chaos suite")
     chaos.addoption("--seed", type=int, help="seed of the first of them")
+    chaos.addoption("--hours", type=float, help="hours of exchange time that the bots soak")
+    chaos.addoption("--bots", default="5,200", help="how many of them, one soak after the other")
 
 
 @pytest.hookimpl(optionalhook=True)

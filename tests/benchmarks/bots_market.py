@@ -83,6 +83,8 @@ def make_model(instrument: Any, group: int) -> Any:
     from django.contrib.auth import get_user_model
     from django.utils import timezone
 
+    from backtests.domain.settings import Trading
+    from backtests.domain.trading_json import trading_as_json
     from bots.services import BotDraft, create_bot, start_bot
     from strategies.catalogue import describe_strategy
     from strategies.models import StrategyConfig
@@ -101,7 +103,8 @@ def make_model(instrument: Any, group: int) -> Any:
             "proven_code": describe_strategy("ema_crossover").code_hash,
         },
     )
-    draft = BotDraft(f"{instrument.symbol} {group}", instrument, config, {}, 400 * 86_400)
+    trading = trading_as_json(Trading())
+    draft = BotDraft(f"{instrument.symbol} {group}", instrument, config, trading, 7 * 86_400)
     return start_bot(create_bot(owner, draft), owner)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
+from backtests.domain.trading_json import trading_as_json, trading_from_json
 from bots.manager import BotManager
 from bots.models import Bot
 from bots.services import BotDraft, create_bot, start_bot
@@ -14,7 +15,7 @@ from marketdata.models import Collector, from_ms
 from strategies.catalogue import describe_strategy
 from strategies.models import StrategyConfig
 
-LONG_S = 400 * 86_400
+LONG_S = 7 * 86_400
 
 
 def make_trader(
@@ -40,7 +41,8 @@ def make_trader(
         proven_code=describe_strategy(strategy).code_hash,
     )
     settings = {"max_entry_age_s": LONG_S, **draft}
-    return create_bot(owner, BotDraft(name, market, config, trading or {}, **settings))
+    whole = trading_as_json(trading_from_json(trading or {}, is_swap=market.kind == "swap"))
+    return create_bot(owner, BotDraft(name, market, config, whole, **settings))
 
 
 def tell_time(exchange: str, now_ms: int) -> None:

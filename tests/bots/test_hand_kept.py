@@ -36,6 +36,8 @@ CASH = 10_000
 UNITS = CASH * 10**9
 """A tick of 0.1 and a lot of 1e-8 make a cash unit of 1e-9, of which a lot at a tick is one."""
 
+LEAST = 1_000
+
 
 @pytest.fixture(autouse=True)
 def _exchange(settings):
@@ -74,7 +76,7 @@ def test_the_fills_over_a_recorded_tape_equal_those_kept_by_hand(market, shared_
         tape.close(open_ms)
         step(market)
 
-    expected = hand_kept.fills(candles, 1, 4, 11, UNITS, 1)
+    expected = hand_kept.fills(candles, 1, 4, 11, UNITS, 1, LEAST)
     assert len(candles) > 400
     assert len(expected) > 20
     assert booked(bot) == expected
@@ -108,7 +110,7 @@ def test_the_fills_over_a_real_month_equal_those_kept_by_hand(
         (candles["volume"] > 0).tolist(),
         strict=True,
     )
-    expected = hand_kept.fills(rows, minutes, 12, 26, UNITS, 1)
+    expected = hand_kept.fills(rows, minutes, 12, 26, UNITS, 1, LEAST)
     assert len(candles) > 30 * 1440 - 60
     assert len(expected) > fewest
     assert booked(bot) == expected

@@ -1,0 +1,77 @@
+"""Bots live through hours of a market in which everything goes wrong, and every proof holds."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.figures import percentile
+from tests.chaos.stack import Ground, running_stack
+from tests.simulated_exchange import spawned_exchange
+from tests.soak.driving import Drive
+from tests.soak.judging import findings, held, traded
+from tests.soak.scenes import soak_scene
+
+MINUTES, BOTS = 20, 5
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unblocked")]
+
+
+@pytest.mark.timeout(300)
+def test_five_bots_live_through_twenty_minutes_of_faults(
+    ground: Ground, soak_seed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = soak(ground, soak_seed, tmp_path, minutes=MINUTES, bots=BOTS, is_adaptive=False)
+
+    with capsys.disabled():
+        print(f"\n{told} ", end="", flush=True)
+
+
+@pytest.mark.timeout(0)
+def test_bots_live_through_hours_as_fast_as_they_follow(
+    pytestconfig: pytest.Config,
+    soak_bots: int,
+    ground: Ground,
+    soak_seed: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    minutes = int(pytestconfig.getoption("--hours") * 60)
+
+    told = soak(ground, soak_seed, tmp_path, minutes=minutes, bots=soak_bots, is_adaptive=True)
+
+    with capsys.disabled():
+        print(f"\n{told} ", end="", flush=True)
+
+
+def soak(
+    ground: Ground, seed: int, folder: Path, *, minutes: int, bots: int, is_adaptive: bool
+) -> str:
+    """Let so many bots live through so many minutes; return what was measured, in words."""
+    scene, started = soak_scene(seed, minutes), time.monotonic()
+    options = (*scene.options, "--speed", "10", "--hold")
+    with (
+        spawned_exchange(folder, *options) as exchange,
+        running_stack(ground, scene.template, exchange) as stack,
+    ):
+        drive = Drive(stack, scene, seed, is_adaptive)
+        try:
+            drive.begin(bots)
+            drive.go_on()
+            drive.end()
+            with stack.as_our_own():
+                wrong = [*findings(bots), *held(drive.watched)]
+                assert not wrong, "\n".join([*wrong[:20], f"{len(wrong)} in all", stack.logs()])
+                told = traded(bots)
+        except BaseException as error:
+            error.add_note(f"again by: ./dev test --soak --hours {minutes / 60:g} --seed {seed}")
+            raise
+    watched = drive.watched
+    lags_s = [lag / 1000 for lag in watched.lags_ms]
+    return (
+        f"{bots} bots, {minutes} minutes in {time.monotonic() - started:.0f} s: {told}; "
+        f"speed {percentile(watched.speeds, 50):.0f}, lag {percentile(lags_s, 50):.0f} s, "
+        f"p95 {percentile(lags_s, 95):.0f} s of the exchange"
+    )
