@@ -90,7 +90,7 @@ class ConfigForm(forms.Form):
 
 
 def _field(parameter: Parameter, value: Any) -> forms.Field:
-    told = {"label": parameter.title, "help_text": parameter.help, "initial": value}
+    told = {"label": parameter.title, "help_text": _help(parameter), "initial": value}
     if isinstance(parameter, Choice):
         choices = [(each, each) for each in parameter.choices]
         return forms.CharField(**told, required=False, widget=forms.Select(choices=choices))
@@ -99,6 +99,12 @@ def _field(parameter: Parameter, value: Any) -> forms.Field:
     return forms.CharField(
         **told, required=False, widget=forms.NumberInput(attrs=_limits(parameter))
     )
+
+
+def _help(parameter: Parameter) -> str:
+    if isinstance(parameter, Choice | Flag):
+        return parameter.help
+    return f"{parameter.help} {parameter.min:g} to {parameter.max:g}."
 
 
 def _limits(parameter: Whole | Real) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Final
 from backtests.charts.numbers import percent
 from backtests.domain.distribution import Bin
 
-WIDTH: Final = 640
+WIDTH: Final = 440
 HEIGHT: Final = 180
 _FLOOR: Final = 24
 _GAP: Final = 2
@@ -66,7 +66,7 @@ def picture(bins: list[Bin]) -> Picture | None:
 
 
 def _ticks(bins: list[Bin], wide: float) -> tuple[tuple[float, str], ...]:
-    every = max(1, round(90 / wide))
+    every = max(1, round(70 / wide))
     edges = [each.low for each in bins] + [bins[-1].high]
     # Numbers stand at zero and every so many edges from it.
     at_zero = min(range(len(edges)), key=lambda place: abs(edges[place]))

@@ -139,6 +139,7 @@ def _parameters(backtest: Backtest) -> list[tuple[str, Any]]:
 def _result(request: HttpRequest, backtest: Backtest) -> dict[str, Any]:
     told = {
         "cards": cards(backtest.metrics),
+        **_badges(backtest),
         "others": as_others_table(backtest),
         "curve": kept_curves(backtest.curve, float(backtest.trading["cash"])),
         "chart": chart_settings(backtest),
@@ -149,6 +150,19 @@ def _result(request: HttpRequest, backtest: Backtest) -> dict[str, Any]:
     except ResultGone as error:
         return told | {"gone": str(error)}
     return told | _of_file(request, backtest, run)
+
+
+def _badges(backtest: Backtest) -> dict[str, Any]:
+    """Return what the proofs' badge says, and the badges that no line of the page says already."""
+    is_proof = {badge: badge.startswith("strategy ") for badge in backtest.badges}
+    return {
+        "proof_badge": next((badge for badge, of_proof in is_proof.items() if of_proof), ""),
+        "other_badges": [
+            badge
+            for badge, of_proof in is_proof.items()
+            if not of_proof and not badge.endswith(" minutes are complete")
+        ],
+    }
 
 
 def _of_file(request: HttpRequest, backtest: Backtest, run: StoredRun) -> dict[str, Any]:

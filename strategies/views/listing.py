@@ -30,6 +30,12 @@ class Row:
     configs: list[dict[str, Any]]
 
     @property
+    def paragraphs(self) -> list[str]:
+        """What it says of itself, its lines joined."""
+        text = self.described.help if self.described else ""
+        return [" ".join(part.split()) for part in text.split("\n\n")]
+
+    @property
     def parameters(self) -> list[dict[str, Any]]:
         """The parameters with their limits in words."""
         found = self.described.parameters if self.described else ()

@@ -75,7 +75,7 @@ export class Lines {
       hovermode: "x unified",
       hoversubplots: "axis",
       hoverlabel: { bgcolor: colour("raised"), bordercolor: colour("line-strong"), font: { ...font, color: colour("text") } },
-      xaxis: { type: "date", ...grid, ...(this.#range === null ? { autorange: true } : { range: this.#range }), tickformatstops: STOPS, hoverformat: "%Y-%m-%d %H:%M", fixedrange: this.onZoom === null, nticks: isNarrow ? 4 : 9 },
+      xaxis: { type: "date", anchor: Object.keys(axes).at(-1).replace("yaxis", "y"), ...grid, ...(this.#range === null ? { autorange: true } : { range: this.#range }), tickformatstops: STOPS, hoverformat: "%Y-%m-%d %H:%M", fixedrange: this.onZoom === null, nticks: isNarrow ? 4 : 9 },
     };
   }
 }
