@@ -34,8 +34,8 @@ def inlined(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
     For what is called for every candle: passing arrays on costs more than such a function does.
     """
-    options = {"cache": True, "nogil": True, "error_model": "numpy", "forceinline": True}
-    return cast("Callable[_P, _R]", numba.njit(**options)(function))
+    made = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function)
+    return cast("Callable[_P, _R]", made)
 
 
 def _fuse(_context: Any, _factor: Any, _value: Any, _addend: Any) -> tuple[Any, Any]:

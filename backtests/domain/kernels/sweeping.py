@@ -188,7 +188,8 @@ def _seen(worth: int, carried: Integers, depth: float) -> float:
 def _fallen(carried: Integers, depth: float) -> float:
     """Return the deepest fall, that from the best so far included."""
     if carried[LOW] < carried[BEST]:
-        return max(depth, 1.0 - carried[LOW] / carried[BEST])
+        fall: float = 1.0 - carried[LOW] / carried[BEST]
+        return max(depth, fall)
     return depth
 
 

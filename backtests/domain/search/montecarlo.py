@@ -50,7 +50,7 @@ def monte_carlo(factors: Floats, seed: int, runs: int = RUNS) -> dict[str, Any] 
     drawn = _Bands(shown)
     for paths in _paths(factors, seed, runs, is_drawn=True):
         drawn.add(paths)
-    actual: Floats = np.cumprod(factors)[None, :]
+    actual = np.asarray(np.cumprod(factors)[None, :], np.float64)
     return {
         "round_trips": len(factors),
         "runs": runs,
@@ -110,8 +110,7 @@ def _paths(factors: Floats, seed: int, runs: int, *, is_drawn: bool) -> Iterator
             chosen = factors[random.integers(0, len(factors), (count, len(factors)))]
         else:
             chosen = random.permuted(np.tile(factors, (count, 1)), axis=1)
-        paths: Floats = np.cumprod(chosen, axis=1)
-        yield paths
+        yield np.asarray(np.cumprod(chosen, axis=1), np.float64)
 
 
 def _quantiles(values: Floats) -> dict[str, float]:
