@@ -22,6 +22,8 @@ def settle(outcome: Outcome) -> list[int]:
 
     To be called in the transaction of the step, after its record.
     """
+    if outcome.end is None and not outcome.obeyed:
+        return []
     bot = Bot(id=outcome.bot.id, state=outcome.bot.state, run_id=outcome.run.id)
     for obeyed in outcome.obeyed:
         _follow(bot, obeyed)

@@ -4,37 +4,38 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import numpy as np
 import pytest
+from django.db import connection
 
-from bots.models import Bot, BotPerformance, Fill, LedgerEntry, Order, Signal
+from bots.changes import change_state
+from bots.manager import BotManager
+from bots.models import (
+    Bot,
+    BotCommand,
+    BotEvent,
+    BotPerformance,
+    BotRun,
+    Fill,
+    GroupState,
+    LedgerEntry,
+    Order,
+    SeenMinute,
+    Signal,
+)
+from bots.services import edit_bot, flatten_bot, pause_bot, resume_bot, start_bot, stop_bot
+from bots.storage.seen import candles_seen
 from marketdata.domain.timeframe import MINUTE_MS
-from marketdata.models import to_ms
+from marketdata.models import Collector, DataGap, Trade, from_ms, to_ms
 from marketdata.storage import write_candles
 from tests.bots.people import make_market
 from tests.bots.stepping import make_trader, started, step, tell_time
-from tests.marketdata.api.conftest import START_MS, minutes
+from tests.bots.stories import candles, feed, open_minute
+from tests.marketdata.api.conftest import START_MS
+
+pytestmark = pytest.mark.django_db
 
 FREE = {"cash": "1000", "taker_bps": "0", "slippage_bps": "0"}
-UPS_AND_DOWNS = (100.0, 100.0, 100.0, 101.0, 102.0, 101.0, 100.0, 101.0)
-
-
-def candles(closes, *, start_ms=START_MS, volume=1.0):
-    """Return 1m candles that open where the one before closed."""
-    made = minutes(len(closes), start_ms=start_ms)
-    made["close"] = closes
-    made["open"] = [closes[0], *closes[:-1]]
-    made["high"] = np.maximum(made["open"], made["close"])
-    made["low"] = np.minimum(made["open"], made["close"])
-    made["volume"] = volume
-    return made
-
-
-def feed(market, *closes, start=0):
-    """Store minutes from minute `start` on, and let the exchange's clock follow."""
-    first_ms = START_MS + start * MINUTE_MS
-    write_candles(market, candles(closes, start_ms=first_ms), reason="test")
-    tell_time(market.exchange, first_ms + len(closes) * MINUTE_MS)
+FAST = {"fast": 1, "slow": 2}
 
 
 @pytest.fixture
@@ -43,30 +44,436 @@ def market(db):
 
 
 def trader(market, **values):
-    return make_trader(market, {"fast": 1, "slow": 2}, **{"trading": FREE, **values})
+    return make_trader(market, FAST, **{"trading": FREE, **values})
 
 
-@pytest.mark.django_db
+def at(number):
+    """Return the open time of minute `number` in ms."""
+    return START_MS + number * MINUTE_MS
+
+
+def running(market, **values):
+    """Return a bot that runs from minute 4 on, after three minutes at a price of 100."""
+    feed(market, 100, 100, 100)
+    bot = started(trader(market, **values), at_ms=at(3))
+    feed(market, 100, start=3)
+    step(market)
+    return bot
+
+
+def long_bot(market, **values):
+    """Return a bot that bought 10 at 100 with the opening of minute 6, its cursor behind it."""
+    bot = running(market, **values)
+    feed(market, 100, 101, start=4, before=100)
+    feed(market, 102, start=6, before=100)
+    step(market)
+    assert fills(bot) == [(6, 10, 100)]
+    return bot
+
+
+def fills(bot):
+    rows = Fill.objects.filter(bot=bot).order_by("pk")
+    return [
+        (
+            (to_ms(row.time) - START_MS) // MINUTE_MS,
+            int(row.quantity),
+            int(row.price),
+        )
+        for row in rows
+    ]
+
+
+def fresh(bot):
+    bot.refresh_from_db()
+    return bot
+
+
+def place(bot):
+    fresh(bot)
+    return (to_ms(bot.cursor) - START_MS) // MINUTE_MS, bot.phase
+
+
+def balance(bot, account):
+    return sum(row.amount for row in LedgerEntry.objects.filter(bot=bot, account=account))
+
+
 def test_a_bot_decides_at_a_close_and_fills_at_the_next_open(market):
-    feed(market, 100.0, 100.0, 100.0)
-    bot = started(trader(market), at_ms=START_MS + 3 * MINUTE_MS)
-    assert (bot.state, to_ms(bot.run.start)) == ("running", START_MS + 4 * MINUTE_MS)
-    feed(market, 100.0, 101.0, 102.0, start=3)
+    feed(market, 100, 100, 100)
+    bot = started(trader(market), at_ms=at(3))
+    assert (bot.state, to_ms(bot.run.start)) == ("running", at(4))
+    feed(market, 100, 101, 102, start=3)
     step(market)
     signal = Signal.objects.get(bot=bot)
-    assert (to_ms(signal.time), signal.before, signal.target) == (
-        START_MS + 5 * MINUTE_MS,
-        0,
-        1_000_000,
-    )
-    fill = Fill.objects.get(bot=bot)
-    assert (to_ms(fill.time), fill.price) == (START_MS + 5 * MINUTE_MS, Decimal(101))
+    assert (to_ms(signal.time), signal.before, signal.target) == (at(5), 0, 1_000_000)
+    assert signal.why == {"fast": 101.0, "slow": pytest.approx(100.67, abs=0.01)}
+    assert fills(bot) == [(5, 9, 101)]
     order = Order.objects.get(bot=bot)
     assert (order.state, order.reason, order.target) == ("filled", "target", 1_000_000)
-    cash = sum(row.amount for row in LedgerEntry.objects.filter(bot=bot, account="cash"))
-    assert cash == fill.cash
+    assert balance(bot, "cash") == Fill.objects.get(bot=bot).cash
     worth = BotPerformance.objects.filter(bot=bot).order_by("time")
-    assert [to_ms(row.time) - START_MS for row in worth] == [5 * MINUTE_MS, 6 * MINUTE_MS]
-    bot.refresh_from_db()
-    assert to_ms(bot.cursor) == START_MS + 6 * MINUTE_MS
-    assert Bot.objects.alive().count() == 1
+    assert [to_ms(row.time) for row in worth] == [at(5), at(6)]
+    assert worth[1].equity == balance(bot, "cash") + worth[1].position * 102
+    assert place(bot) == (6, 0)
+
+
+def test_the_first_run_posts_its_deposit_and_a_later_one_goes_on_with_what_was_left(market):
+    bot = long_bot(market)
+    assert (balance(bot, "capital"), balance(bot, "cash")) == (-1000, 0)
+    stop_bot(bot, bot.owner, flatten=False)
+    step(market)
+    assert fresh(bot).state == "stopped"
+    first = BotRun.objects.get(bot=bot)
+    assert (to_ms(first.end), first.end_phase, first.end_reason) == (at(7), 0, "stopped")
+    tell_time(market.exchange, at(20))
+    start_bot(bot, bot.owner)
+    step(market)
+    second = BotRun.objects.get(bot=bot, number=2)
+    assert to_ms(second.start) == at(21)
+    assert balance(bot, "capital") == -1000
+    assert LedgerEntry.objects.filter(bot=bot, account="capital").count() == 1
+    assert (fresh(bot).state, bot.run_id) == ("running", second.pk)
+
+
+def test_an_order_fills_when_the_next_minute_opens_without_waiting_for_its_close(market):
+    bot = running(market)
+    feed(market, 100, 101, start=4, before=100)
+    step(market)
+    assert (fills(bot), Order.objects.get(bot=bot).state) == ([], "waiting")
+    open_minute(market, 6, 99)
+    step(market)
+    assert (fills(bot), place(bot)) == ([(6, 10, 99)], (6, 1))
+    # The candle may be told otherwise later: what was filled stays.
+    feed(market, 103, start=6, before=102)
+    step(market)
+    assert (fills(bot), place(bot)) == ([(6, 10, 99)], (7, 0))
+    assert Order.objects.get(bot=bot).state == "filled"
+
+
+def test_a_stop_fills_within_its_minute(market):
+    bot = long_bot(market, trading={**FREE, "stop_loss": "0.05"})
+    feed(market, 93, start=7, before=99)
+    step(market)
+    assert fills(bot)[1] == (7, -10, 95)
+    assert Order.objects.get(bot=bot, reason="stop_loss").state == "filled"
+    assert Fill.objects.filter(bot=bot).latest("number").realised == -50
+
+
+def test_flat_minutes_fill_nothing_and_the_order_is_cancelled_after_a_timeframe(market):
+    bot = running(market)
+    feed(market, 100, 101, start=4, before=100)
+    for number in (6, 7):
+        write_candles(market, candles([101], start_ms=at(number), volume=0.0), reason="test")
+    tell_time(market.exchange, at(8))
+    feed(market, 101, start=8)
+    step(market)
+    assert fills(bot) == []
+    order = Order.objects.filter(bot=bot).first()
+    assert (order.state, order.outcome) == ("cancelled", "no_trade")
+
+
+def test_a_bot_that_was_away_catches_up_but_enters_nothing_late(market):
+    bot = running(market, max_entry_age_s=60)
+    feed(market, 100, 101, 102, 101, 100, 103, start=4)
+    step(market)
+    assert place(bot) == (10, 0)
+    missed = [row.is_missed for row in Signal.objects.filter(bot=bot).order_by("time")]
+    assert missed == [True, True, False]
+    assert BotEvent.objects.filter(bot=bot, kind="missed").count() == 2
+    assert [row.outcome for row in Order.objects.filter(bot=bot, state="skipped")] == ["stale"]
+    open_minute(market, 10, 103)
+    step(market)
+    assert fills(bot) == [(10, 9, 103)]
+
+
+def test_a_missing_minute_is_waited_for_and_then_left_out(market):
+    bot = running(market)
+    feed(market, 100, start=4)
+    feed(market, 100, start=6)
+    step(market)
+    assert place(bot) == (5, 0)
+    feed(market, 100, start=7)
+    step(market)
+    assert place(bot) == (5, 0)
+    tell_time(market.exchange, at(8) + 1)
+    step(market)
+    assert place(bot) == (8, 0)
+    seen = SeenMinute.objects.get(run=bot.run)
+    assert (to_ms(seen.open_time), seen.revision) == (at(5), SeenMinute.LEFT_OUT)
+    gap = BotEvent.objects.get(bot=bot, kind="gap")
+    assert gap.details == {"minutes": 1, "first_ms": at(5), "last_ms": at(5)}
+    assert candles_seen(bot.run)[-1] == [at(5), 1, -1]
+
+
+def test_a_minute_under_repair_is_waited_for_and_taken_as_it_was_repaired(market):
+    bot = running(market)
+    DataGap.objects.create(
+        instrument=market,
+        kind="candles",
+        start=from_ms(at(4)),
+        end=from_ms(at(5)),
+        cause="outage",
+        state="repairing",
+    )
+    feed(market, 100, 100, 100, 100, start=5)
+    step(market)
+    assert place(bot) == (4, 0)
+    feed(market, 100, start=4)
+    tell_time(market.exchange, at(9))
+    step(market)
+    assert place(bot) == (9, 0)
+    revision = SeenMinute.objects.filter(run=bot.run).values_list("open_time", "revision")
+    assert all(number > 0 for _, number in revision)
+
+
+def test_a_revised_minute_is_seen_in_its_revision_by_account_and_strategy(market):
+    bot = running(market)
+    write_candles(market, candles([100], start_ms=at(4)), reason="test")
+    write_candles(market, candles([101], start_ms=at(4)), reason="another")
+    tell_time(market.exchange, at(5))
+    step(market)
+    assert list(SeenMinute.objects.filter(run=bot.run).values_list("revision", flat=True)) == [1]
+    assert candles_seen(bot.run)[-1] == [at(4), 1, 1]
+
+
+def test_bots_that_decide_alike_are_one_group_and_trade_on_their_own(market):
+    feed(market, 100, 100, 100)
+    bots = [trader(market, name=f"bot {number}") for number in range(3)]
+    for bot in bots:
+        started(bot, at_ms=at(3))
+    other = make_trader(market, {"fast": 1, "slow": 3}, name="other", trading=FREE)
+    started(other, at_ms=at(3))
+    feed(market, 100, 101, 102, start=3)
+    step(market)
+    assert GroupState.objects.filter(instrument=market).count() == 2
+    assert [fills(bot) for bot in (*bots, other)] == [[(5, 9, 101)]] * 4
+
+
+def test_paused_a_bot_enters_nothing_and_resumed_it_does(market):
+    bot = running(market)
+    pause_bot(bot, bot.owner, "lunch")
+    step(market)
+    assert fresh(bot).state == "paused"
+    order = BotCommand.objects.get(bot=bot)
+    assert (to_ms(order.minute), order.phase, order.tick) == (at(4), 0, 0)
+    feed(market, 100, 101, 102, start=4, before=100)
+    step(market)
+    assert (fills(bot), Order.objects.get(bot=bot).outcome) == ([], "paused")
+    resume_bot(bot, bot.owner)
+    step(market)
+    feed(market, 100, 103, 103, start=7)
+    step(market)
+    assert fresh(bot).state == "running"
+    assert len(fills(bot)) == 1
+
+
+def fed(market, price):
+    """Let the market's collector be live, its last trade at a price."""
+    tell_time(market.exchange, at(9))
+    collector = Collector.objects.get(exchange=market.exchange)
+    Collector.objects.filter(pk=collector.pk).update(
+        heartbeat_at=from_ms(2**41),
+        counters={"exchange_ms": at(9), "silence_s": 0},
+        channels={market.symbol: {"event_ms": at(9)}},
+    )
+    market.collector = collector
+    market.save()
+    Trade.objects.bulk_create(
+        [
+            Trade(
+                instrument=market,
+                executed_at=from_ms(at(9)),
+                trade_id=9,
+                price=price,
+                size=1,
+                side=1,
+            )
+        ]
+    )
+
+
+def test_a_bot_is_made_flat_at_the_last_trade_of_a_live_feed(market):
+    bot = long_bot(market)
+    fed(market, 107.0)
+    flatten_bot(bot, bot.owner)
+    step(market)
+    assert fills(bot)[1] == (7, -10, 107)
+    order = BotCommand.objects.get(bot=bot)
+    assert (order.tick, order.run_id) == (1070, bot.run_id)
+    assert fresh(bot).state == "running"
+
+
+def test_without_a_live_feed_it_is_made_flat_at_the_next_open(market):
+    bot = long_bot(market)
+    stop_bot(bot, bot.owner)
+    step(market)
+    assert (fresh(bot).state, len(fills(bot))) == ("stopping", 1)
+    open_minute(market, 7, 98)
+    step(market)
+    assert (fresh(bot).state, fills(bot)[1]) == ("stopped", (7, -10, 98))
+    run = BotRun.objects.get(bot=bot)
+    assert (to_ms(run.end), run.end_phase) == (at(7), Bot.Phase.CLOSE)
+    assert bytes(run.last_kernel) == bytes(bot.kernel)
+    assert bot.desired == "stopped"
+
+
+def test_a_limit_halts_a_bot_once_it_is_flat_with_the_exact_numbers(market):
+    bot = long_bot(market, trading={**FREE, "max_drawdown": "0.1"})
+    feed(market, 89, start=7, before=100)
+    feed(market, 89, start=8)
+    feed(market, 88, start=9)
+    step(market)
+    run = BotRun.objects.get(bot=bot)
+    assert (fresh(bot).state, run.end_reason) == ("halted", "halted")
+    event = BotEvent.objects.get(bot=bot, kind="limit")
+    assert event.details["limit"] == "max_drawdown"
+    assert Decimal(event.details["equity"]) == 890
+    assert Decimal(event.details["peak"]) == 1020
+    start_bot(bot, bot.owner)
+    step(market)
+    assert fresh(bot).state == "running"
+
+
+def test_an_edit_ends_the_run_at_the_next_candles_edge_and_opens_another(market):
+    feed(market, *[100] * 9)
+    bot = started(trader(market, timeframe="5m"), at_ms=at(11))
+    feed(market, 100, 100, 100, 100, start=9)
+    step(market)
+    assert place(bot) == (13, 0)
+    edit_bot(bot, {"trading": {"stop_loss": "0.02"}}, bot.owner)
+    feed(market, 100, start=13)
+    step(market)
+    assert BotRun.objects.filter(bot=bot).count() == 1
+    feed(market, 100, 100, start=14)
+    step(market)
+    old, new = BotRun.objects.filter(bot=bot).order_by("number")
+    assert (to_ms(old.end), old.end_phase, old.end_reason) == (at(15), 0, "edited")
+    assert (to_ms(new.start), new.version, new.trading["stop_loss"]) == (at(15), 2, "0.02")
+    assert place(bot) == (16, 0)
+    assert fresh(bot).state == "running"
+
+
+def test_other_code_of_the_strategy_ends_the_run_and_opens_another(market):
+    bot = running(market)
+    BotRun.objects.filter(bot=bot).update(source_hash="0" * 64)
+    forget_runs()
+    feed(market, 100, start=4)
+    step(market)
+    old, new = BotRun.objects.filter(bot=bot).order_by("number")
+    assert (old.end_reason, to_ms(old.end), to_ms(new.start)) == ("upgraded", at(4), at(4))
+    assert new.source_hash != old.source_hash
+    step(market)
+    assert place(bot) == (5, 0)
+
+
+def forget_runs():
+    from bots.storage import runs
+
+    runs._known.clear()
+
+
+def test_a_strategy_that_fails_stops_its_own_bots_only(market, monkeypatch):
+    from strategies.domain.builtin.rsi import Rsi
+
+    feed(market, 100, 100, 100)
+    good = started(trader(market), at_ms=at(3))
+    bad = started(make_trader(market, {}, strategy="rsi", name="bad", trading=FREE), at_ms=at(3))
+    feed(market, 100, start=3)
+    step(market)
+
+    def fail(self, state, candle):
+        raise ZeroDivisionError("by nothing")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Rsi, "step", fail)
+        feed(market, 100, 101, start=4, before=100)
+        stepped = BotManager().step(market.pk)
+    assert stepped.failed == (bad.pk,)
+    assert (fresh(bad).state, bad.trouble) == ("error", "strategy_error")
+    assert bad.last_error == "ZeroDivisionError: by nothing"
+    assert "in fail" in bad.last_traceback
+    assert (fresh(good).state, place(good)) == ("running", (6, 0))
+    assert BotRun.objects.get(bot=bad).end is None
+    change_state(bad, "starting", source="watchdog")
+    step(market)
+    assert (fresh(bad).state, place(bad)) == ("running", (6, 0))
+
+
+def test_a_bot_that_fails_alone_stops_nobody_else_in_its_chunk(market):
+    feed(market, 100, 100, 100)
+    good, bad = (started(trader(market, name=name), at_ms=at(3)) for name in ("good", "bad"))
+    feed(market, 100, start=3)
+    step(market)
+    # A row in the way: the bad one's next worth cannot be stored.
+    BotPerformance.objects.create(
+        bot=bad, run=bad.run, time=from_ms(at(5)), equity=1, cash=1, position=0, price=1, drawdown=0
+    )
+    feed(market, 100, start=4)
+    step(market)
+    assert (fresh(good).state, place(good)) == ("running", (5, 0))
+    assert (fresh(bad).state, place(bad)) == ("error", (4, 0))
+    assert "IntegrityError" in bad.last_traceback
+
+
+def test_a_bot_over_stored_candles_follows_its_own_clock(market):
+    feed(market, *[100, 101] * 60)
+    bot = trader(market, drive_from=from_ms(at(10)), drive_speed=1e-9)
+    started(bot, at_ms=at(500))
+    step(market)
+    assert place(bot) == (10, 0)
+    Bot.objects.filter(pk=bot.pk).update(drive_speed=1e9)
+    step(market)
+    assert place(bot) == (120, 0)
+    assert not Signal.objects.filter(bot=bot, is_missed=True).exists()
+    assert len(fills(bot)) > 50
+
+
+def test_nothing_starts_before_the_exchange_has_a_clock(market):
+    Collector.objects.all().delete()
+    bot = trader(market)
+    start_bot(bot, bot.owner)
+    step(market)
+    assert fresh(bot).state == "starting"
+
+
+def test_a_bot_that_lags_finds_decisions_that_its_group_has_forgotten(market, monkeypatch):
+    bot = running(market)
+    kernel, cursor = fresh(bot).kernel, bot.cursor
+    feed(market, *[100, 101] * 100, start=4)
+    step(market)
+    expected = fills(bot)
+    assert len(expected) > 90
+    other = running_copy(bot, kernel, cursor)
+    step(market)
+    assert fills(other) == expected
+
+
+def running_copy(bot, kernel, cursor):
+    """Return a bot of the same group that stands where another stood before."""
+    other = trader(bot.instrument, name="late")
+    values = {
+        field.attname: getattr(bot.run, field.attname)
+        for field in BotRun._meta.concrete_fields
+        if field.attname not in ("id", "bot_id", "config_id")
+    }
+    run = BotRun.objects.create(bot=other, config=other.config, **values)
+    Bot.objects.filter(pk=other.pk).update(
+        state="running", run=run, cursor=cursor, phase=0, kernel=kernel
+    )
+    return other
+
+
+def test_the_ledger_refuses_what_does_not_balance_and_every_change(market):
+    from django.db import IntegrityError, transaction
+
+    bot = long_bot(market)
+    lone = {"bot": bot, "run": bot.run, "posting": 9, "currency": "USDT", "time": from_ms(at(9))}
+    with pytest.raises(IntegrityError, match="posting 9"), transaction.atomic():
+        LedgerEntry.objects.create(account="cash", amount=1, **lone)
+    with pytest.raises(IntegrityError, match="never changed"), transaction.atomic():
+        LedgerEntry.objects.filter(bot=bot).update(amount=5)
+    with pytest.raises(IntegrityError, match="never changed"), transaction.atomic():
+        LedgerEntry.objects.filter(bot=bot)._raw_delete("default")
+    with connection.cursor() as cursor:
+        cursor.execute("select set_config('bots.purged', %s, true)", [str(bot.pk)])
+    LedgerEntry.objects.filter(bot=bot)._raw_delete("default")
+    assert not LedgerEntry.objects.filter(bot=bot).exists()
