@@ -47,12 +47,12 @@ def exchange(recording, tmp_path, settings):
     options = ("--candles", str(file), "--symbol", "BTC-USDT")
     with spawned_exchange(tmp_path, *options) as exchange:
         settings.EXCHANGE, settings.OKX_REST_URL = "okx-sim", exchange.rest
-        settings.REPAIR_PAUSE_SECONDS = 0
+        settings.REPAIR_PAUSE_SECONDS, settings.OKX_LIMITS = 0, False
         yield exchange
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)  # 93 repairs within the exchange's limits
+@pytest.mark.timeout(120)
 @pytest.mark.django_db(transaction=True)
 def test_the_scan_finds_exactly_the_holes_and_the_repair_fills_them(recording, holes, exchange):
     sound = recording[:SOUND]
