@@ -49,11 +49,7 @@ def test_what_stays_is_in_every_combination():
 def test_random_parameters_follow_from_seed_and_number_alone():
     space = space_of(PARAMETERS, {"fast": {}, "share": {}, "sides": {}, "strict": {}}, {})
     drawn = [space.drawn(1, number) for number in range(200)]
-    assert (
-        drawn[7]
-        == space.drawn(1, 7)
-        == {name: value for name, value in space.drawn(1, 7, 0).items()}
-    )
+    assert drawn[7] == space.drawn(1, 7) == space.drawn(1, 7, 0)
     assert drawn[7] != space.drawn(2, 7)
     assert drawn[7] != space.drawn(1, 7, 1)
     assert {one["sides"] for one in drawn} == {"long", "both"}
