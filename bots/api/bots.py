@@ -94,8 +94,9 @@ class BotViewSet(Records, viewsets.GenericViewSet[Bot]):
     @extend_schema(request=ChangedBotSerializer, responses=BotSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change what is given; what decides or trades makes the next version and run."""
+        bot = self._own()
         with by_field():
-            changed = services.edit_bot(self._own(), body_of(request), cast("User", request.user))
+            changed = services.edit_bot(bot, body_of(request), cast("User", request.user))
         return self._told(changed)
 
     def destroy(self, request: Request, pk: str) -> Response:
@@ -108,9 +109,10 @@ class BotViewSet(Records, viewsets.GenericViewSet[Bot]):
     @action(detail=True, methods=["post"])
     def clone(self, request: Request, pk: str) -> Response:
         """Make a bot of one's own with the settings of this one."""
+        bot = self._own()
         given = _checked(NameSerializer, request)
         with by_field():
-            made = services.clone_bot(self._own(), cast("User", request.user), given)
+            made = services.clone_bot(bot, cast("User", request.user), given)
         return self._told(made, status.HTTP_201_CREATED)
 
     @_ordered
@@ -123,10 +125,11 @@ class BotViewSet(Records, viewsets.GenericViewSet[Bot]):
     @action(detail=True, methods=["post"])
     def stop(self, request: Request, pk: str) -> Response:
         """End its run, flat unless the position is to be kept."""
+        bot = self._own()
         given = _checked(StopSerializer, request)
         with conflicts():
             services.stop_bot(
-                self._own(),
+                bot,
                 cast("User", request.user),
                 flatten=not given["keep_position"],
                 why=given["why"],
@@ -189,9 +192,10 @@ class BotViewSet(Records, viewsets.GenericViewSet[Bot]):
         return ""
 
     def _order(self, name: str) -> Response:
+        bot = self._own()
         why = _checked(WhySerializer, self.request)["why"]
         with conflicts():
-            ORDERS[name](self._own(), cast("User", self.request.user), why=why)
+            ORDERS[name](bot, cast("User", self.request.user), why=why)
         return self._told(self.get_object())
 
     def _own(self) -> Bot:

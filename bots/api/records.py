@@ -23,11 +23,11 @@ from bots.models import Bot, ParityReport
 from bots.models.curves import read_curve
 from bots.models.figures import newest_fills
 from bots.serializers.records import (
+    BotFillSerializer,
     CommandSerializer,
     CurveQuery,
     CurveSerializer,
     EventSerializer,
-    FillSerializer,
     LedgerSerializer,
     OrderSerializer,
     PageQuery,
@@ -55,11 +55,11 @@ def _listed(serializer: type[BaseSerializer[Any]]) -> Callable[[_View], _View]:
 class Records(viewsets.GenericViewSet[Bot]):
     """The lists of one bot, newest first."""
 
-    @_listed(FillSerializer)
+    @_listed(BotFillSerializer)
     @action(detail=True, pagination_class=NewestFirst)
     def fills(self, request: Request, pk: str) -> Response:
         """List its fills."""
-        return self._page(self.get_object().fills.order_by(), FillSerializer)
+        return self._page(self.get_object().fills.order_by(), BotFillSerializer)
 
     @_listed(OrderSerializer)
     @action(detail=True, pagination_class=NewestFirst)
@@ -111,9 +111,10 @@ class Records(viewsets.GenericViewSet[Bot]):
     @action(detail=True)
     def equity(self, request: Request, pk: str) -> Response:
         """Return what the account was worth at the closes of its candles, thinned."""
+        bot = self.get_object()
         query = read_query(request, CurveQuery)
         span = [from_ms(query[name]) if name in query else None for name in ("start", "end")]
-        curve = read_curve(self.get_object().pk, *span)
+        curve = read_curve(bot.pk, *span)
         return Response(curve.thinned(query["max_points"]).as_json())
 
     @extend_schema(methods=["get"], parameters=[PageQuery], responses=ParitySerializer(many=True))

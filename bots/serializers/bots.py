@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from bots.models import Bot, ParityReport
@@ -80,10 +81,11 @@ class BotSerializer(serializers.Serializer[Any]):
     topic = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField(source="bot.created_at")
 
-    def get_parity(self, row: Any) -> ParityBadgeSerializer | None:
+    @extend_schema_field(ParityBadgeSerializer(allow_null=True))
+    def get_parity(self, row: Any) -> dict[str, str] | None:
         if row.parity is None:
             return None
-        return dict(zip(("known", "repaired"), row.parity, strict=True))  # type: ignore[return-value] # what it describes
+        return dict(zip(("known", "repaired"), row.parity, strict=True))
 
     def get_topic(self, row: Any) -> str:
         return f"bot:{row.bot.owner_id}:{row.bot.pk}"

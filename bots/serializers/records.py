@@ -20,7 +20,7 @@ from marketdata.serializers.fields import Floats, Integers, PlainDecimalField, T
 from marketdata.serializers.queries import MAX_ROWS, Query
 
 
-class FillSerializer(serializers.ModelSerializer[Fill]):
+class BotFillSerializer(serializers.ModelSerializer[Fill]):
     quantity = PlainDecimalField(help_text="Units of size; negative when sold.")
     price = PlainDecimalField()
     fee = PlainDecimalField()
