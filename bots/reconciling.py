@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -95,11 +96,11 @@ def accounts() -> Iterator[Account]:
         yield Account(bot_id, name, books)
 
 
-def _kernel(stored: Any, units: Any) -> Balances | None:
+def _kernel(stored: Any, units: str | None) -> Balances | None:
     if stored is None or units is None:
         return None
     state = np.frombuffer(bytes(stored), STATE)[0]
-    made = Units.from_json(units)
+    made = Units.from_json(json.loads(units))
     return Balances(
         cash=made.amount(int(state["cash"])),
         position=made.quantity(int(state["lots"])),

@@ -16,16 +16,18 @@ from backtests.domain.market import Market, MarketMinutes
 from backtests.domain.records import Command, Reason, States
 from backtests.domain.trading_json import trading_from_json
 from backtests.domain.units import Units
-from bots.domain.halves import OPENING, Place
+from bots.domain.halves import CLOSE, OPENING, Place
 from bots.domain.parity.comparing import Booked, Recorded, Worth
 from bots.domain.parity.inputs import Given, Inputs
 from bots.domain.parity.replay import Decision
 from bots.domain.parity.slippage import Quote
 from bots.models import BotPerformance, BotRun, Fill, Signal
 from bots.parity.seen import SeenMinutes, seen_minutes
+from bots.storage.revisions import as_seen
 from bots.storage.rows import kernel_of
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 from marketdata.models import Instrument, Opening, from_ms, to_ms
+from marketdata.storage import read_candles
 from strategies.catalogue import AnyStrategy
 
 
@@ -152,8 +154,17 @@ def _openings(run: BotRun, units: Units, until: Place) -> dict[int, int]:
         for open_time, price, committed_at in rows
         if open_time not in filled or committed_at <= filled[open_time]
     ]
+    if until.phase == CLOSE and all(open_ms != until.minute_ms for open_ms, _ in known):
+        known += _open_of(run, until.minute_ms)
     ticks, _ = units.ticks(np.array([price for _, price in known], np.float64))
     return dict(zip((open_ms for open_ms, _ in known), ticks.tolist(), strict=True))
+
+
+def _open_of(run: BotRun, minute_ms: int) -> list[tuple[int, float]]:
+    """Return the open of a candle of which a run did the opening half alone."""
+    stored = read_candles(run.instrument, Timeframe.M1, minute_ms, minute_ms + MINUTE_MS)
+    candles, _ = as_seen(run.instrument_id, stored, ())
+    return [(minute_ms, float(one["open"])) for one in candles if one["volume"] > 0]
 
 
 def _commands(run: BotRun) -> Iterator[Given]:
