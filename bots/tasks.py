@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from typing import Any, Final
+
+import structlog
+from celery import signals
+from django.db import DatabaseError, connections
+
 from bots.publishing import tell_bots
 from tcpdashboard.celery import app
 from tcpdashboard.common.hints import EXPIRES_S, hint
+
+QUEUE: Final = "ticks"
+
+log = structlog.get_logger(__name__)
 
 
 @app.task(name="bots.tick")
@@ -75,3 +86,29 @@ def thin_performance() -> None:
     from bots.thinning import thin_performance as thin
 
     thin()
+
+
+@signals.celeryd_init.connect
+def _load_kernels(options: dict[str, Any], **_rest: Any) -> None:
+    """Load the compiled code beside everything else, so that the first tick does not wait."""
+    queues = options.get("queues") or ()
+    if QUEUE in (queues.split(",") if isinstance(queues, str) else queues):
+        threading.Thread(target=_warm, name="warm bots", daemon=True).start()
+
+
+def _warm() -> None:
+    from bots.models import Bot
+
+    try:
+        has_bots = Bot.objects.alive().exists()
+    except DatabaseError as error:
+        log.warning("bots_not_warmed", error=str(error))
+        return
+    finally:
+        connections.close_all()
+    if has_bots:
+        from bots.domain.warming import warm_kernels
+        from marketdata.domain.indicators import warm
+
+        warm()
+        warm_kernels()

@@ -131,16 +131,20 @@ def _fail(
     for key, failure in groups.failed.items():
         ids = [one.id for one in bots if runs[one.run_id].group == key]
         done.failed += fail_bots(ids, failure)
+    done.moved |= {one.id: one.owner_id for one in bots if one.id in done.failed}
 
 
 def _start(bots: Sequence[AliveBot], view: InstrumentView, done: Done) -> None:
     for one in bots[:_MOST_STARTED]:
         try:
-            done.is_more |= start_bot(one.id, view)
+            if start_bot(one.id, view):
+                done.moved[one.id] = one.owner_id
+                done.is_more = True
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:
             done.failed += fail_bots([one.id], Failure.of(error))
+            done.moved[one.id] = one.owner_id
 
 
 def _clock_ms(run: RunSettings, speed: float) -> int:

@@ -8,10 +8,12 @@ from django.db.models.functions import Now
 from backtests.domain.records import KERNEL_VERSION, States, new_state
 from bots.changes import change_state
 from bots.domain.accounts import carried
+from bots.domain.booking import RUN_ENDED
+from bots.domain.halves import Place
 from bots.manager.strategies import make
 from bots.manager.view import InstrumentView
-from bots.models import Bot, BotCommand, BotEvent, BotRun
-from bots.recorder import begin_account, open_run
+from bots.models import Bot, BotCommand, BotEvent, BotRun, Order
+from bots.recorder import begin_account, end_run, open_run
 from bots.storage.rows import kernel_of
 from bots.storage.runs import engine_of, settings_of
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
@@ -38,7 +40,7 @@ def start_bot(bot_id: int, view: InstrumentView) -> bool:
             return False
         open_one = BotRun.objects.filter(bot=bot, end=None).first()
         if open_one is not None:
-            _go_on(bot)
+            _go_on(bot, open_one)
             return True
         start_ms = _start_ms(bot, view)
         if start_ms is None:
@@ -94,10 +96,22 @@ def anchor_ms(timeframe: Timeframe, start_ms: int, warmup: int) -> int:
     return max(0, first_ms - first_ms % DAY_MS)
 
 
-def _go_on(bot: Bot) -> None:
-    """Go on where an error stopped the run: what was missed is caught up."""
+def _go_on(bot: Bot, run: BotRun) -> None:
+    """Go on where an error stopped the run: what was missed is caught up.
+
+    A bot that was edited since does so by its new settings: the old ones may be what failed.
+    """
+    kernel = kernel_of(bot.kernel)
+    if bot.version != run.version and bot.cursor is not None:
+        place = Place(to_ms(bot.cursor), bot.phase)
+        end_run(settings_of(run), place, kernel, BotRun.End.EDITED)
+        Order.objects.filter(run=run, state=Order.State.WAITING).update(
+            state=Order.State.CANCELLED, outcome=RUN_ENDED, ended=bot.cursor
+        )
+        start_ms = place.minute_ms + (MINUTE_MS if place.phase == Bot.Phase.CLOSE else 0)
+        bot.run_id = begin_run(bot.pk, start_ms, carried(kernel, is_new_start=False)).pk
     change_state(bot, Bot.State.RUNNING, source="step", why="it goes on where it stood", trouble="")
-    if bot.kernel is not None and kernel_of(bot.kernel)["is_paused"][0]:
+    if kernel["is_paused"][0]:
         change_state(bot, Bot.State.PAUSED, source="step", why="it was paused before")
 
 

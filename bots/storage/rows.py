@@ -15,8 +15,9 @@ from bots.domain.running import TakenBot
 from bots.models import Bot, BotCommand
 
 _ALIVE: Final = """
-select bot.id, bot.state, bot.version, (extract(epoch from bot.cursor) * 1000)::bigint,
-    bot.phase, bot.run_id, case when bot.drive = 'stored' then bot.drive_speed end,
+select bot.id, bot.owner_id, bot.state, bot.version,
+    (extract(epoch from bot.cursor) * 1000)::bigint, bot.phase, bot.run_id,
+    case when bot.drive = 'stored' then bot.drive_speed end,
     exists (
         select from bots_botcommand as command
         where command.bot_id = bot.id and applied_at is null and dropped_at is null
@@ -45,6 +46,7 @@ class AliveBot:
     """
 
     id: int
+    owner_id: int
     state: str
     version: int
     place: Place
@@ -61,6 +63,7 @@ def alive_bots(instrument_id: int) -> list[AliveBot]:
     return [
         AliveBot(
             bot_id,
+            owner_id,
             state,
             version,
             _NOWHERE if minute_ms is None else Place(minute_ms, phase),
@@ -68,7 +71,7 @@ def alive_bots(instrument_id: int) -> list[AliveBot]:
             speed,
             has_orders,
         )
-        for bot_id, state, version, minute_ms, phase, run_id, speed, has_orders in rows
+        for bot_id, owner_id, state, version, minute_ms, phase, run_id, speed, has_orders in rows
     ]
 
 

@@ -23,6 +23,7 @@ from bots.models import (
     Signal,
 )
 from bots.services import edit_bot, flatten_bot, pause_bot, resume_bot, start_bot, stop_bot
+from bots.storage.rows import kernel_of
 from bots.storage.seen import candles_seen
 from marketdata.domain.timeframe import MINUTE_MS
 from marketdata.models import Collector, DataGap, Trade, from_ms, to_ms
@@ -477,3 +478,61 @@ def test_the_ledger_refuses_what_does_not_balance_and_every_change(market):
         cursor.execute("select set_config('bots.purged', %s, true)", [str(bot.pk)])
     LedgerEntry.objects.filter(bot=bot)._raw_delete("default")
     assert not LedgerEntry.objects.filter(bot=bot).exists()
+
+
+def test_an_edited_bot_goes_on_by_its_new_settings_after_an_error(market):
+    bot = long_bot(market)
+    change_state(fresh(bot), "error", source="step", why="as if")
+    edit_bot(bot, {"trading": {"stop_loss": "0.5"}}, bot.owner)
+    start_bot(bot, bot.owner)
+    step(market)
+    old, new = BotRun.objects.filter(bot=bot).order_by("number")
+    assert (old.end_reason, to_ms(old.end), to_ms(new.start)) == ("edited", at(7), at(7))
+    assert kernel_of(old.last_kernel)["lots"] == kernel_of(new.first_kernel)["lots"] != 0
+    assert fresh(bot).state == "running"
+
+
+OWN = '''
+import numpy as np
+from strategies.domain.base import BaseStrategy
+
+
+class Mine(BaseStrategy):
+    """Long above 100; it fails above 150 and never ends above 200."""
+
+    key, title, source = "mine", "My own", "myself"
+
+    @property
+    def warmup(self):
+        return 1
+
+    def process_data(self, candles):
+        last = candles.close[-1] if len(candles) else 0.0
+        if last > 150:
+            raise RuntimeError("too dear")
+        return np.where(candles.close > 100, 1.0, 0.0)
+
+    def get_indicators(self, candles):
+        return {"price": candles.close}
+'''
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_an_own_strategy_decides_in_its_process_and_stops_only_its_bot(market, settings, tmp_path):
+    settings.STRATEGIES_DIR = str(tmp_path)
+    (tmp_path / "mine.py").write_text(OWN)
+    feed(market, 100, 100, 100)
+    own = started(
+        make_trader(market, {}, strategy="own:mine", name="own", trading=FREE), at_ms=at(3)
+    )
+    good = started(trader(market), at_ms=at(3))
+    feed(market, 100, 101, 102, start=3)
+    step(market)
+    assert fills(own) == [(5, 9, 101)]
+    assert Signal.objects.filter(bot=own).latest("time").why in ({}, {"price": 101.0})
+    feed(market, 160, start=6, before=102)
+    step(market)
+    assert (fresh(own).state, place(own)[0]) == ("error", 6)
+    assert "too dear" in own.last_error
+    assert (fresh(good).state, place(good)) == ("running", (7, 0))
