@@ -36,6 +36,7 @@ class InstrumentView:
         self._exchange_ms = exchange_now_ms(instrument.exchange) if clock_ms is None else clock_ms
         self._stored: dict[int, StoredMinutes] = {}
         self._lines: dict[int, Timeline] = {}
+        self._live_tick: int | None = None
         self.is_cut = False
 
     @property
@@ -57,9 +58,14 @@ class InstrumentView:
         return found[int(first) : int(end)]
 
     def live_tick(self) -> int:
-        """Return the price of the last trade, in ticks; 0 while the feed is stale."""
-        price = last_price(self.instrument) if self._is_fed() else None
-        return 0 if price is None else round(price / float(self.units.tick))
+        """Return the price of the last trade, in ticks; 0 while the feed is stale.
+
+        Asked for once a step: hundreds of bots may be made flat by it.
+        """
+        if self._live_tick is None:
+            price = last_price(self.instrument) if self._is_fed() else None
+            self._live_tick = 0 if price is None else round(price / float(self.units.tick))
+        return self._live_tick
 
     def _is_fed(self) -> bool:
         if self.instrument.collector_id is None:
