@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from rest_framework import serializers
@@ -18,7 +19,8 @@ class Query(serializers.Serializer[Any]):
     """The parameters of a GET request; an unknown one is an error that lists the known."""
 
     def to_internal_value(self, data: Any) -> Any:
-        unknown = sorted(set(data) - set(self.fields))
+        # What is no object at all has no fields: that is said below.
+        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, Mapping) else []
         if unknown:
             known = ", ".join(self.fields)
             raise serializers.ValidationError(

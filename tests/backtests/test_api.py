@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 from django.contrib.auth import get_user_model
 
 from backtests.models import Backtest
 from tcpdashboard.common.jobs.runner import run_job
-from tcpdashboard.common.models import Job
 from tests.marketdata.api.conftest import client_of
 from tests.people import make_staff
 
@@ -129,57 +126,3 @@ def test_a_file_that_is_lost_is_told(btc, trader, tmp_path):
     answer = trader.get(f"{URL}{number}/fills/")
     assert answer.status_code == 409
     assert "is lost" in answer.json()["detail"]
-
-
-NUMBERS = (math.pi * 1e300, -1, "NaN", "Infinity", "x", [], {}, True, "1e999999999", None)
-SHARES = (
-    "taker_bps",
-    "slippage_bps",
-    "stop_loss",
-    "take_profit",
-    "trailing_stop",
-    "max_drawdown",
-    "max_exposure",
-)
-MALFORMED = [
-    *((f"trading.{name}", {"trading": {name: bad}}) for name in SHARES for bad in NUMBERS[:9]),
-    *(("trading.cash", {"trading": {"cash": bad}}) for bad in (*NUMBERS[:9], 0, "1e30")),
-    *(("trading.size", {"trading": {"size": bad}}) for bad in (*NUMBERS[:9], 0, 2)),
-    *(("trading.time_stop_minutes", {"trading": {"time_stop_minutes": b}}) for b in (0, 1.5, "1")),
-    *(("trading.sizing", {"trading": {"sizing": bad}}) for bad in ("all", 1, None, [])),
-    ("trading.stop_loss", {"trading": {"sizing": "risk"}}),
-    ("trading.allow_short", {"trading": {"allow_short": True}}),
-    ("trading.allow_short", {"trading": {"allow_short": "yes"}}),
-    ("trading.margin", {"trading": {"margin": 1}}),
-    ("trading", {"trading": [1]}),
-    *((f"parameters.{name}", {"parameters": {name: bad}}) for name in ("fast",) for bad in NUMBERS),
-    ("parameters", {"parameters": "fast=3"}),
-    ("parameters.fats", {"parameters": {"fats": 3}}),
-    *(("strategy", {"strategy": bad}) for bad in ("", "nothing", "x" * 65, None, [], "../x")),
-    *(("symbol", {"symbol": bad}) for bad in ("", "NO-SUCH", None, {}, "\u0000")),
-    *(("timeframe", {"timeframe": bad}) for bad in ("2m", "", None, 60, [])),
-    *(("start", {"start": bad}) for bad in ("", "x", None, -1, 10**20, "2025-11-22", 1, [])),
-    ("start", {"start": "2025-11-21T00:00:00Z", "end": "2025-11-21T01:00:00Z"}),
-    ("end", {"end": "2025-11-22T06:00:00Z"}),
-    ("end", {"end": "2025-11-22T05:00:00Z"}),
-    ("end", {"end": "2025-11-24T00:00:30Z"}),
-    ("end", {"end": "2090-01-01T00:00:00Z"}),
-    ("tags", {"tags": "one"}),
-    ("tags", {"tags": ["x"] * 21}),
-    ("colour", {"colour": "red"}),
-]
-
-
-def test_malformed_requests_are_refused_with_field_and_reason(btc, trader):
-    assert len(MALFORMED) >= 100
-    for field, changes in MALFORMED:
-        answer = trader.post(URL, {**GIVEN, **changes})
-        assert answer.status_code == 400, (changes, answer.content[:300])
-        errors = answer.json()["errors"]
-        assert any(name == field or name.startswith(f"{field}.") for name in errors), (
-            changes,
-            errors,
-        )
-        assert all(text for texts in errors.values() for text in texts)
-    assert not Backtest.objects.exists()
-    assert not Job.objects.exists()
