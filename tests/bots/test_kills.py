@@ -1,0 +1,85 @@
+"""Processes that step bots, killed at random moments: nothing is lost and nothing done twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+
+from bots.manager import BotManager
+from tests.bots.stories import Story
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(600)]
+
+KILLS = 12
+
+
+@contextmanager
+def worker(market: Any) -> Iterator[int]:
+    """Run a process that steps the bots of a market again and again; kill it in the end."""
+    connections.close_all()
+    child = os.fork()
+    if child == 0:
+        try:
+            while True:
+                BotManager().step(market.pk)
+        finally:
+            os._exit(1)
+    try:
+        yield child
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def told(symbol: str, step: Any) -> dict[str, list[Any]]:
+    story = Story(symbol, step)
+    story.tell()
+    return story.left()
+
+
+def settled(market: Any) -> None:
+    BotManager().step(market.pk)
+
+
+def test_workers_killed_at_random_moments_leave_what_an_undisturbed_one_leaves(pytestconfig):
+    expected = told("A0-USDT", settled)
+    kills = pytestconfig.getoption("--runs") or KILLS
+    dice, done = random.Random(11), 0
+
+    def killed_now_and_then(market):
+        nonlocal done
+        while done < kills and dice.random() < 0.5:
+            with worker(market):
+                time.sleep(dice.expovariate(1 / 0.02))
+            done += 1
+        # Its locks go with its session, which the server ends when it notices.
+        wait_for_sessions()
+        BotManager().step(market.pk)
+
+    tellings = 0
+    while done < kills:
+        tellings += 1
+        assert told(f"K{tellings}-USDT", killed_now_and_then) == expected
+
+
+def wait_for_sessions() -> None:
+    """Wait until the sessions of killed processes are gone."""
+    deadline = time.monotonic() + 10
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute(
+                "select count(*) from pg_stat_activity where datname = current_database()"
+                " and pid <> pg_backend_pid() and backend_type = 'client backend'"
+            )
+            if cursor.fetchone()[0] == 0:
+                return
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
