@@ -115,6 +115,14 @@ class BotViewSet(Records, viewsets.GenericViewSet[Bot]):
             made = services.clone_bot(bot, cast("User", request.user), given)
         return self._told(made, status.HTTP_201_CREATED)
 
+    @extend_schema(request=None, responses={201: BotSerializer})
+    @action(detail=True, methods=["post"])
+    def reset(self, request: Request, pk: str) -> Response:
+        """Delete a bot that is over and make one in its place, with the initial balance."""
+        with conflicts():
+            made = services.reset_bot(self._own(), cast("User", request.user))
+        return self._told(made, status.HTTP_201_CREATED)
+
     @_ordered
     @action(detail=True, methods=["post"])
     def start(self, request: Request, pk: str) -> Response:
