@@ -10,7 +10,7 @@ import pytest
 
 from tests.chaos.stack import Ground, prepare, running_ground
 from tests.simulated_exchange import spawned_exchange
-from tests.soak.scenes import SYMBOLS, TEMPLATE, soak_scene
+from tests.soak.scenes import soak_scene
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -31,9 +31,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """Engines with a template in which the soak's instruments are collected."""
     with running_ground() as ground:
-        options = soak_scene(1, 1).options
-        with spawned_exchange(tmp_path_factory.mktemp("template"), *options) as exchange:
-            prepare(ground, TEMPLATE, exchange, SYMBOLS)
+        scene = soak_scene(1, 1)
+        with spawned_exchange(tmp_path_factory.mktemp("template"), *scene.options) as exchange:
+            prepare(ground, scene, exchange)
         yield ground
 
 
