@@ -27,6 +27,7 @@ NAMES = (
     "chart",
     "indicators",
     "backtests",
+    "search",
     "bots",
     "repair",
     "scan",
