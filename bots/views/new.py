@@ -107,16 +107,13 @@ def _last_days(draft: services.BotDraft, config: StrategyConfig) -> BacktestRequ
     if stretch is None:
         raise InvalidBot({"symbol": f"no candle of {draft.instrument} is stored yet"})
     end_ms = stretch[1] // MINUTE_MS * MINUTE_MS
-    return BacktestRequest(
-        strategy=config.strategy,
+    return BacktestRequest.of_config(
+        config,
         exchange=draft.instrument.exchange,
         symbol=draft.instrument.symbol,
-        timeframe=config.timeframe,
         start_ms=max(stretch[0], end_ms - REHEARSAL_DAYS * DAY_MS),
         end_ms=end_ms,
-        parameters=config.params,
         trading=draft.trading,
-        config_version=config.version,
     )
 
 
@@ -141,7 +138,7 @@ def _page(request: HttpRequest, form: BotForm, bot: Bot | None = None) -> HttpRe
         "has_instruments": Instrument.objects.enabled().exists(),
         **_facts(bot.owner if bot else request.user, config, instrument),
     }
-    return render(request, "bots/form.html", context, status=400 if form.errors else 200)
+    return render(request, "bots/form.html", context)
 
 
 def _first(form: BotForm, name: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, cast
 
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -22,7 +23,7 @@ from bots.views.records import TABLES, records_context
 from bots.views.words import row_words
 from marketdata.views.quotes import price_decimals
 
-MOST_FILLS = 2_000
+MOST_FILLS: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ def save_notes(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep what a person wrote about a bot."""
     bot = bot_or_404(request, pk)
     if may_order(request.user, bot):
-        services.edit_bot(bot, {"notes": request.POST.get("notes", "")[:10_000]}, request.user)
+        notes = {"notes": request.POST.get("notes", "")[:10_000]}
+        services.edit_bot(bot, notes, cast("User", request.user))
     return redirect("bot", pk)
 
 

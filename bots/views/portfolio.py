@@ -63,7 +63,7 @@ def _page(request: HttpRequest, form: LimitsForm | None = None) -> HttpResponse:
         "verdicts": verdicts[:_MOST_VERDICTS],
         **_figures(request),
     }
-    return render(request, "bots/portfolio.html", context, status=400 if form else 200)
+    return render(request, "bots/portfolio.html", context)
 
 
 def _figures(request: HttpRequest) -> dict[str, Any]:
