@@ -18,9 +18,9 @@ from backtests.requests import BacktestRequest, InvalidBacktest
 from backtests.services import run_now
 from marketdata.domain.timeframe import Timeframe
 from marketdata.management.commands.backfill import utc_ms
-from strategies.domain.errors import UnknownStrategy
+from strategies.catalogue import describe_strategy
+from strategies.domain.errors import StrategyError
 from strategies.domain.params import parse
-from strategies.domain.registry import find_strategy
 
 
 class Command(BaseCommand):
@@ -46,7 +46,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             backtest = run_now(_request(options))
-        except (InvalidBacktest, UnknownStrategy, CandlesMoved, WrongTargets) as error:
+        except (InvalidBacktest, StrategyError, CandlesMoved, WrongTargets) as error:
             raise CommandError(str(error)) from error
         if options["json"]:
             self.stdout.write(json.dumps(_told(backtest)))
@@ -62,7 +62,7 @@ class Command(BaseCommand):
 
 
 def _request(options: dict[str, Any]) -> BacktestRequest:
-    known = find_strategy(options["strategy"]).parameters
+    known = describe_strategy(options["strategy"]).parameters
     trading = {
         "cash": options["cash"],
         "taker_bps": options["fee_bps"],
