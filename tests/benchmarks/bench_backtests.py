@@ -5,6 +5,8 @@ lots and ticks, fees and slippage, equity and fills kept; no stops, no limits, n
 again. Both walk the same decisions and end with the same equity. The whole run is what a worker
 does between loaded columns and stored figures: indicators, targets, kernel, equity, fills, every
 metric and the hash. Loading is compared with a COPY of the same columns whose rows nobody decodes.
+From click to stored result is a POST over REST to a row that a worker has filled. vectorbt and
+backtesting.py stand beside it where they were installed; see `backtest_peers`.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from django.conf import settings
 from django.db import connection
 from numba import njit
 
+from tests.benchmarks.backtest_clicks import clicks
+from tests.benchmarks.backtest_peers import peers
 from tests.benchmarks.figures import Figure, percentile
 
 MINUTES = 366 * 1440
@@ -41,6 +45,8 @@ def run() -> list[Figure]:
     minutes = load_minutes(instrument, *span)
     return [
         *computed(minutes, instrument),
+        *peers(minutes, instrument),
+        *clicks(instrument, span),
         Figure(
             "loading the year, first time",
             first,
