@@ -5,6 +5,9 @@ from __future__ import annotations
 from django.urls import path
 
 from backtests.views import compare, layers, listing, new, orders, price, result
+from backtests.views.searches import listing as listed
+from backtests.views.searches import new as asked
+from backtests.views.searches import page
 
 urlpatterns = [
     path("backtests/", listing.backtests_page, name="backtests"),
@@ -13,6 +16,13 @@ urlpatterns = [
     path("backtests/new/parameters", new.parameters_part, name="backtest-parameters"),
     path("backtests/new/coverage", new.coverage_part, name="backtest-coverage"),
     path("backtests/compare/", compare.compare_page, name="backtest-compare"),
+    path("backtests/searches/", listed.searches_page, name="searches"),
+    path("backtests/searches/list", listed.searches_part, name="searches-list"),
+    path("backtests/searches/new/", asked.new_search, name="search-new"),
+    path("backtests/searches/new/space", asked.space_part, name="search-space"),
+    path("backtests/searches/<int:pk>/", page.search_page, name="search"),
+    path("backtests/searches/<int:pk>/trials", page.trials_part, name="search-trials"),
+    path("backtests/searches/<int:pk>/heat", page.heat_part, name="search-heat"),
     path("backtests/layers/", layers.layer_list, name="backtest-layers"),
     path("backtests/layers/<int:pk>/", layers.layer, name="backtest-layer"),
     path("backtests/<int:pk>/", result.result_page, name="backtest"),

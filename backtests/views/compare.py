@@ -14,7 +14,7 @@ from backtests.charts.numbers import money, percent, tone
 from backtests.charts.trips import trip_rows
 from backtests.domain.metrics import METRICS
 from backtests.domain.pairing import Pair, pair_trips
-from backtests.forms.backtest import title_of
+from backtests.forms.asking import title_of
 from backtests.models import Backtest
 from backtests.storage.results import ResultGone, StoredRun, read_run
 from marketdata.models import from_ms

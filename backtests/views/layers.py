@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from backtests.charts.marks import fill_marks, trip_lines
 from backtests.charts.numbers import percent
-from backtests.forms.backtest import title_of
+from backtests.forms.asking import title_of
 from backtests.models import Backtest
 from backtests.storage.results import ResultGone, read_run
 from backtests.views.access import seen

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from backtests.charts.cards import card
 from backtests.domain.metrics import METRICS
-from backtests.forms.backtest import title_of
+from backtests.forms.asking import title_of
 from backtests.models import Backtest
 from backtests.models.backtests import BacktestQuerySet
 from backtests.views.access import may_act

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from backtests.forms.backtest import BacktestForm, first_values, initial_of, instruments
-from backtests.models import Backtest
+from backtests.forms.asking import first_values, initial_of, instruments
+from backtests.forms.backtest import BacktestForm
+from backtests.models import Backtest, Search, Trial
 from backtests.views.access import person, seen
 from backtests.views.coverage import coverage_of
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
@@ -24,7 +25,7 @@ _FIRST_DAYS: Final = 90
 def new_backtest(request: HttpRequest) -> HttpResponse:
     """Show the form, or ask for what it says; a form that is refused keeps what was typed."""
     if request.method != "POST":
-        return _page(request, BacktestForm(person(request), initial=_initial(request)))
+        return _page(request, BacktestForm(person(request), initial=asked_initially(request)))
     form = BacktestForm(person(request), request.POST)
     backtest = form.save() if form.is_valid() else None
     if backtest is None:
@@ -35,7 +36,7 @@ def new_backtest(request: HttpRequest) -> HttpResponse:
 @require_safe
 def parameters_part(request: HttpRequest) -> HttpResponse:
     """Answer the fields of a strategy's parameters, with the values of a configuration if named."""
-    form = BacktestForm(person(request), initial=_initial(request))
+    form = BacktestForm(person(request), initial=asked_initially(request))
     return render(request, "backtests/parameters.html", {"form": form})
 
 
@@ -56,11 +57,15 @@ def _page(request: HttpRequest, form: BacktestForm) -> HttpResponse:
     return render(request, "backtests/new.html", context)
 
 
-def _initial(request: HttpRequest) -> dict[str, Any]:
-    """Return what the form begins with: another backtest, a configuration, or a good guess."""
-    number = request.GET.get("from", "")
-    if number.isascii() and number.isdigit() and len(number) < 19:
-        return initial_of(seen(request, int(number)))
+def asked_initially(request: HttpRequest) -> dict[str, Any]:
+    """Return what a form begins with: what another asked for, a configuration, or a good guess."""
+    if number := _named(request, "from"):
+        return initial_of(seen(request, number))
+    if number := _named(request, "trial"):
+        searches = Search.objects.visible_to(request.user)
+        rows = Trial.objects.filter(search__in=searches).select_related("search__instrument")
+        trial = get_object_or_404(rows, pk=number)
+        return initial_of(trial.search, trial.parameters)
     given = {**first_values(), **_last_range(request)}
     config = _config(request)
     if config is not None:
@@ -75,11 +80,16 @@ def _initial(request: HttpRequest) -> dict[str, Any]:
     return given
 
 
+def _named(request: HttpRequest, name: str) -> int | None:
+    """Return the number that the address gives by `name`; None for anything else."""
+    text = request.GET.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 def _config(request: HttpRequest) -> StrategyConfig | None:
-    number = request.GET.get("config", "")
-    if not (number.isascii() and number.isdigit() and len(number) < 19):
-        return None
-    return StrategyConfig.objects.visible_to(request.user).filter(pk=int(number)).first()
+    number = _named(request, "config")
+    rows = StrategyConfig.objects.visible_to(request.user)
+    return None if number is None else rows.filter(pk=number).first()
 
 
 def _last_range(request: HttpRequest) -> dict[str, Any]:

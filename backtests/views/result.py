@@ -16,7 +16,7 @@ from backtests.charts.cards import cards
 from backtests.charts.curves import curves, kept_curves
 from backtests.charts.trips import TripFilter, returns_of, trips_csv, trips_json
 from backtests.domain.distribution import histogram
-from backtests.forms.backtest import title_of
+from backtests.forms.asking import title_of
 from backtests.forms.notes import NotesForm
 from backtests.forms.trading import settings_of
 from backtests.models import Backtest

@@ -1,0 +1,1 @@
+"""The pages of searches: the list, the form, and one search with everything it found."""

@@ -1,0 +1,94 @@
+// The page of one search: progress as it is told, trials, the table of two parameters, all axes.
+
+import { whole } from "../format.js";
+import { Part } from "../part.js";
+import { fetchJson, order } from "../rest.js";
+import { stream } from "../stream.js";
+import { line, Lines } from "./lines.js";
+import { Parallel } from "./parallel.js";
+
+const REST_MS = 3000; // how often the tables follow while trials come in
+
+const section = document.getElementById("search");
+const { api } = section.dataset;
+const trials = new Part(document.getElementById("trials"), complain);
+const heatSection = document.getElementById("heat");
+const heat = heatSection === null ? null : new Part(heatSection, complain);
+let state = section.dataset.state;
+let followed = null;
+
+function complain(sentence) {
+  const element = document.getElementById("problem");
+  element.hidden = sentence === "";
+  element.textContent = sentence;
+}
+
+function follow() {
+  if (state === "done" || state === "cancelled") return;
+  stream.subscribe(section.dataset.topic, ({ search }) => {
+    // Other buttons, and what came out.
+    if (search.state !== state) return window.location.reload();
+    const bar = document.getElementById("search-bar");
+    Object.assign(bar, { max: search.total, value: search.done });
+    document.getElementById("search-done").textContent = `${whole(search.done)} of ${whole(search.total)} trials`;
+    followed ??= setTimeout(refresh, REST_MS);
+    return undefined;
+  });
+}
+
+async function refresh() {
+  await Promise.all([trials.load(), heat?.load(), showParallel()]);
+  followed = null;
+}
+
+const parallel = new Parallel(document.getElementById("parallel"), document.getElementById("parallel-all"));
+
+async function showParallel() {
+  try {
+    parallel.show(await fetchJson(`${api}columns/?most=400`));
+  } catch (error) {
+    complain(error.message);
+  }
+}
+
+/** Selects of a part ask for it again; a page of trials does too. */
+function listen(part, form) {
+  const ask = (page) => {
+    const query = new URLSearchParams(new FormData(document.getElementById(form)));
+    if (page !== undefined) query.set("page", page);
+    part.ask(query.toString());
+  };
+  return ask;
+}
+
+const askTrials = listen(trials, "trial-filters");
+document.getElementById("trials").addEventListener("change", () => askTrials());
+document.getElementById("trials").addEventListener("click", ({ target }) => {
+  const button = target.closest("[data-page]");
+  if (button !== null) askTrials(button.dataset.page);
+});
+if (heat !== null) heatSection.addEventListener("change", () => listen(heat, "heat-filters")());
+
+document.addEventListener("click", async ({ target }) => {
+  const button = target.closest("[data-order]");
+  if (button === null) return;
+  button.disabled = true;
+  try {
+    await order(`${api}${button.dataset.order}/`);
+    window.location.reload();
+  } catch (error) {
+    button.disabled = false;
+    complain(error.message);
+  }
+});
+
+const figures = document.getElementById("forward-figures");
+if (figures !== null) {
+  const { time_ms: time, equity } = JSON.parse(figures.textContent);
+  new Lines(document.getElementById("forward-curve"), (colour) => ({
+    traces: [line(time, equity, "Tests", colour("line-1"), { hovertemplate: "%{y:,.2f}" })],
+    axes: { yaxis: { separatethousands: true, tickformat: ",.6~g" } },
+  })).draw();
+}
+follow();
+showParallel();
