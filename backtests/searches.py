@@ -16,6 +16,7 @@ from backtests.models import Search
 from backtests.requests import check_data
 from backtests.searching.asking import PreparedSearch, SearchRequest, prepare_search
 from backtests.searching.batches import plan
+from backtests.searching.publishing import publish_search
 from marketdata.models import from_ms
 from tcpdashboard.common.jobs.kinds import JobKind
 from tcpdashboard.common.jobs.orders import (
@@ -101,6 +102,7 @@ def _ordered(search: Search, order: str, give: Callable[[Job], None]) -> Search:
     """Give an order to all jobs of a search; refused when none of them can follow it."""
     given = [_try(give, job) for job in Job.objects.filter(searches=search).order_by("pk")]
     now = found_search(search.pk)
+    transaction.on_commit(lambda: publish_search(search.pk))
     if now.finished_at is not None or not any(given):
         raise SearchRefused(f"{search} is {now.state}: it cannot be {order}")
     return now

@@ -36,19 +36,18 @@ def test_the_commands_of_the_guide_lead_to_a_proven_strategy_with_a_parameter_se
     sets.mkdir()
     (sets / "slow.json").write_text(blocks("json")[0])
     commands = [line for block in blocks("sh") for line in block.splitlines()]
-    assert len(commands) == 8
+    assert len(commands) == 9
     with_candles(make_instrument("BTC-USDT"))
     for command in commands:
         words = shlex.split(command.replace("FOLDER", str(sets)).replace("ID", _newest()))
-        words = [
-            str(tmp_path / word) if word.startswith("my_breakout.") else word for word in words
-        ]
+        files = {word: str(tmp_path / word) for word in words if word.startswith("my_breakout.")}
         assert words[:2] == ["./dev", "manage"]
         call_command(*(files.get(word, word) for word in words[2:]))
     out = capsys.readouterr().out
     assert "FAILED" not in out
     assert out.count("passed") == 4
     assert "my_breakout.zip is confirmed" in out
+    assert "4 of 4 trials" in out
     assert (tmp_path / "my_breakout.html").exists()
     config = StrategyConfig.objects.get(owner=ada)
     assert (config.strategy, config.params) == ("own:my_breakout", {"fast": 10, "slow": 40})
@@ -59,5 +58,5 @@ def _newest() -> str:
 
 
 def test_the_guide_lists_every_built_in_strategy():
-    rows = re.findall(r"^\| `(\w+)` \|", GUIDE.split("## 6.")[1], re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \|", GUIDE.split("## 7.")[1], re.MULTILINE)
     assert rows == list(STRATEGIES)

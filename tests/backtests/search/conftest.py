@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from backtests.models import Search
 from backtests.searches import request_search
 from backtests.searching.asking import SearchRequest
@@ -24,6 +26,12 @@ GRID: dict[str, Any] = {
 RANDOM = {**GRID, "method": "random", "count": 10, "seed": 7}
 OPTUNA = {**GRID, "method": "optuna", "count": 40, "seed": 7}
 KINDS = {"grid": GRID, "random": RANDOM, "optuna": OPTUNA}
+
+
+@pytest.fixture(autouse=True)
+def _seen_by_no_other_session(settings):
+    """Within a test's transaction another session, that of the renewal, finds no job: it waits."""
+    settings.JOB_RENEW_SECONDS = 600
 
 
 def asked(**changes) -> Search:
