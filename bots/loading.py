@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from django.conf import settings
 from django.utils.dateparse import parse_datetime
 
 from backtests.domain.engine import BacktestingEngine
 from backtests.domain.market import Market
-from backtests.domain.records import Sizing
 from backtests.domain.settings import InvalidSetting
 from backtests.domain.trading_json import (
     FIELDS,
@@ -23,31 +22,19 @@ from backtests.domain.trading_json import (
     trading_from_json,
 )
 from backtests.domain.units import TooLarge, check_fits
+from bots.domain.drafts import (
+    DRAFT_FIELDS,
+    FASTEST,
+    LONGEST_NAME,
+    LONGEST_NOTES,
+    NEEDED,
+    OLDEST_ENTRY_S,
+)
 from bots.models import Bot
 from marketdata.domain.timeframe import Timeframe
 from marketdata.models import Instrument
 from strategies.domain.spelling import did_you_mean
 from strategies.models import StrategyConfig
-
-DRAFT_FIELDS: Final = (
-    "name",
-    "exchange",
-    "symbol",
-    "config",
-    "config_version",
-    "timeframe",
-    "trading",
-    "max_entry_age_s",
-    "notes",
-    "from",
-    "speed",
-)
-_NEEDED: Final = ("name", "symbol", "config")
-_LONGEST_NAME: Final = 64
-_LONGEST_NOTES: Final = 10_000
-_OLDEST_ENTRY_S: Final = 7 * 86_400
-FASTEST: Final = 100_000.0
-"""Stored minutes that may be driven in one minute."""
 
 
 class InvalidBot(ValueError):
@@ -83,7 +70,7 @@ def checked(owner: Any, given: Mapping[str, Any], kept: StrategyConfig | None = 
     `kept` is the configuration when none is given. Raises InvalidBot with every field that is
     wrong, not only the first; settings of trading as trading.NAME.
     """
-    read = _Reader(given, _NEEDED[:2] if kept else _NEEDED)
+    read = _Reader(given, NEEDED[:2] if kept else NEEDED)
     name = read.name()
     instrument = read.instrument()
     config = kept if kept and "config" not in given else read.config(owner)
@@ -109,46 +96,6 @@ def read_file(file: Path) -> list[Mapping[str, Any]]:
     return bots
 
 
-def schema() -> dict[str, Any]:
-    """Return the JSON schema of such a file, for editors: what it cannot say `checked` does."""
-    share = {"type": ["string", "number", "null"]}
-    minutes = {"type": ["integer", "null"], "minimum": 1}
-    settings_of = dict.fromkeys(FIELDS, share) | {
-        "sizing": {"enum": [one.name.lower() for one in Sizing]},
-        "time_stop_minutes": minutes,
-        "cooldown_minutes": minutes,
-        "allow_short": {"type": "boolean"},
-    }
-    bot = {
-        "type": "object",
-        "additionalProperties": False,
-        "required": list(_NEEDED),
-        "properties": {
-            "$schema": {"type": "string"},
-            "name": {"type": "string", "minLength": 1, "maxLength": _LONGEST_NAME},
-            "exchange": {"type": "string"},
-            "symbol": {"type": "string"},
-            "config": {"type": "string", "description": "Name of a saved configuration."},
-            "config_version": {"type": ["integer", "null"], "minimum": 1},
-            "timeframe": {"enum": [one.value for one in Timeframe]},
-            "trading": {
-                "type": "object",
-                "additionalProperties": False,
-                "properties": settings_of,
-            },
-            "max_entry_age_s": {"type": ["integer", "null"], "minimum": 1},
-            "notes": {"type": "string", "maxLength": _LONGEST_NOTES},
-            "from": {"type": ["string", "null"], "format": "date-time"},
-            "speed": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": FASTEST},
-        },
-    }
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A paper bot, or a list of them",
-        "oneOf": [bot, {"type": "array", "minItems": 1, "items": bot}],
-    }
-
-
 def trading_errors(
     given: Mapping[str, Any], instrument: Instrument, timeframe: Timeframe
 ) -> dict[str, str]:
@@ -170,14 +117,14 @@ class _Reader:
 
     def name(self) -> str:
         name = self._text("name").strip()
-        if "name" not in self.errors and not 0 < len(name) <= _LONGEST_NAME:
-            self.errors["name"] = f"expected 1 to {_LONGEST_NAME} characters"
+        if "name" not in self.errors and not 0 < len(name) <= LONGEST_NAME:
+            self.errors["name"] = f"expected 1 to {LONGEST_NAME} characters"
         return name
 
     def notes(self) -> str:
         notes = self._text("notes")
-        if len(notes) > _LONGEST_NOTES:
-            self.errors["notes"] = f"expected {_LONGEST_NOTES} characters at most"
+        if len(notes) > LONGEST_NOTES:
+            self.errors["notes"] = f"expected {LONGEST_NOTES} characters at most"
         return notes
 
     def instrument(self) -> Instrument | None:
@@ -221,7 +168,7 @@ class _Reader:
         return trading
 
     def entry_age(self) -> int | None:
-        return self._whole("max_entry_age_s", least=1, most=_OLDEST_ENTRY_S)
+        return self._whole("max_entry_age_s", least=1, most=OLDEST_ENTRY_S)
 
     def begin(self) -> datetime | None:
         value = self._given.get("from")

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from django.core.management import CommandError, call_command
 
-from bots.loading import schema
+from bots.domain.drafts import schema
 from bots.models import Bot, BotCommand
 from tests.bots.people import GIVEN, make_bot, make_config, make_market, make_person
 from tests.bots.rows import make_running

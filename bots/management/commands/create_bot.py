@@ -11,7 +11,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from bots.loading import read_file, schema
+from bots.domain.drafts import schema
+from bots.loading import read_file
 from bots.management.naming import find_user, refused
 from bots.models import Bot
 from bots.services import BotDraft, InvalidBot, checked, create_bot, start_bot
