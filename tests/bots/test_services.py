@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from bots.changes import change_state
-from bots.models import Bot, BotCommand, BotEvent, OwnerLimits, OwnerVerdict
+from bots.models import Bot, BotCommand, BotEvent, BotRun, OwnerLimits, OwnerVerdict
 from bots.services import (
     InvalidBot,
     checked,
@@ -25,8 +25,8 @@ from bots.services import (
 from marketdata.models import Instrument
 from strategies.models import StrategyConfig
 from tests.bots.people import GIVEN, make_bot, make_config, make_market, make_person
-from tests.bots.rows import begin, make_running
-from tests.marketdata.api.conftest import make_instrument
+from tests.bots.rows import MINUTE, begin, make_running
+from tests.marketdata.api.conftest import client_of, make_instrument
 
 pytestmark = pytest.mark.django_db
 
@@ -370,3 +370,15 @@ def test_a_swap_may_be_sold_short(ada):
     bot = make_bot(ada, symbol="ETH-USDT-SWAP", trading={"allow_short": True})
     assert bot.trading["allow_short"] is True
     assert bot.trading["taker_bps"] == "5"
+
+
+def test_a_reset_over_rest_is_for_the_owner_of_a_bot_that_is_over(ada, bob):
+    bot = make_running(make_bot(ada))
+    url = f"/api/v1/bots/{bot.pk}/reset/"
+    assert client_of(bob).post(url).status_code == 404
+    assert client_of(ada).post(url).status_code == 409
+    Bot.objects.filter(pk=bot.pk).update(state="stopped")
+    BotRun.objects.update(end=MINUTE, ended_at=MINUTE, end_reason="stopped", last_kernel=bot.kernel)
+    answer = client_of(ada).post(url)
+    assert answer.status_code == 201
+    assert (answer.json()["name"], answer.json()["state"]) == (bot.name, "created")
