@@ -9,14 +9,19 @@ from django.db import connection, transaction
 from django.db.models import Model
 from django.db.models.functions import Now
 
-from strategies.loading import Draft, InvalidConfig, read_folder
+from strategies.loading import SHIPPED, Draft, InvalidConfig, read_folder
 from strategies.models import StrategyConfig
 from tcpdashboard.common.jobs.kinds import JobKind
 from tcpdashboard.common.jobs.orders import create_job
 from tcpdashboard.common.models import Job
 
 CHECK: Final = JobKind(
-    name="strategy_check", handler="strategies.proving.run_check", unit="proofs", at_once=2
+    name="strategy_check",
+    handler="strategies.proving.run_check",
+    # Seconds of computing: beside the others it would hold up what must not wait.
+    queue="backtests",
+    unit="proofs",
+    at_once=2,
 )
 
 _UNPROVEN: Final[dict[str, Any]] = {
@@ -78,6 +83,19 @@ def load_configs(folder: Path, owner: Model | None = None) -> list[StrategyConfi
     Raises InvalidConfig, by file.
     """
     return [save_config(owner, draft) for draft in read_folder(folder)]
+
+
+def load_shipped() -> list[StrategyConfig]:
+    """Save the parameter sets that come along, and have them proven; return them.
+
+    Only where nothing was ever everybody's: what was deleted stays so.
+    """
+    if StrategyConfig.objects.filter(owner=None).exists():
+        return []
+    loaded = load_configs(SHIPPED)
+    for config in loaded:
+        request_check(config)
+    return loaded
 
 
 def request_check(config: StrategyConfig, owner: Model | None = None) -> Job:

@@ -78,6 +78,9 @@ def _drop_noise(_logger: Any, _method: str, event: EventDict) -> EventDict:
     # Probes ask every few seconds; what they are told is in the answer.
     if event.get("code") == 200 and str(event.get("request", "")).startswith("GET /health/"):
         raise structlog.DropEvent
+    # A hint that nobody took in time: the sweep has seen to it.
+    if event.get("event") == "task_revoked" and event.get("expired"):
+        raise structlog.DropEvent
     event.pop("color_message", None)
     return event
 

@@ -46,6 +46,7 @@ class Plan:
             self._run_once(MAKES_FIRST_USER, Kind.STEP, tuple(self.engines.engines)),
             self._web(),
             *self._seed(),
+            self._run_once("load_strategy_configs", Kind.TASK, (MAKES_FIRST_USER, "web"), "--once"),
             # Ten seconds of work at the first start, and none later: so that no page waits for it.
             self._run_once("compile_kernels", Kind.TASK, (MAKES_FIRST_USER, "web")),
             self._worker("worker-collect", "collect", threads=16),
@@ -108,10 +109,9 @@ class Plan:
             return []
         return [self._run_once("seed_demo", Kind.TASK, GROUND)]
 
-    def _run_once(self, name: str, kind: Kind, needs: tuple[str, ...]) -> Program:
-        return Program(
-            name=name, kind=kind, needs=needs, command=self._manage(name), env=self._env(name)
-        )
+    def _run_once(self, name: str, kind: Kind, needs: tuple[str, ...], *options: str) -> Program:
+        command = self._manage(name, *options)
+        return Program(name=name, kind=kind, needs=needs, command=command, env=self._env(name))
 
     def _worker(self, name: str, queues: str, *, threads: int) -> Program:
         # Without prefetching, because one worker must not hold back what another could run.

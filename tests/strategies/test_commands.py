@@ -14,6 +14,8 @@ from marketdata.storage import write_candles
 from strategies.domain.markets import made_up
 from strategies.loading import SHIPPED
 from strategies.models import StrategyConfig
+from strategies.services import delete_config, use_config
+from tcpdashboard.common.models import Job
 from tests.marketdata.api.conftest import make_instrument
 
 # Not within a transaction: the database ends sessions that idle in one.
@@ -77,6 +79,22 @@ def test_parameter_sets_are_loaded_for_everybody_or_for_one(capsys, ada):
     called(capsys, "load_strategy_configs", str(SHIPPED), "--owner", "ada")
     assert StrategyConfig.objects.filter(owner=None).count() == 8
     assert StrategyConfig.objects.filter(owner=ada).count() == 8
+
+
+def test_what_comes_along_is_loaded_once_with_its_proofs_asked_for(capsys, db):
+    assert "EMA 12/26 v1" in called(capsys, "load_strategy_configs", "--once")
+    asked = Job.objects.filter(kind="strategy_check")
+    assert {job.parameters["config"] for job in asked} == set(
+        StrategyConfig.objects.values_list("pk", flat=True)
+    )
+
+    kept = StrategyConfig.objects.get(name="EMA 12/26")
+    use_config(kept)
+    for config in StrategyConfig.objects.all():
+        delete_config(config)
+    assert called(capsys, "load_strategy_configs", "--once") == ""
+    assert list(StrategyConfig.objects.exclude(deleted_at=None)) == [kept]
+    assert asked.count() == 8
 
 
 def test_a_wrong_file_stops_the_loading_with_its_name(tmp_path, db):

@@ -14,7 +14,7 @@ from django.db.models import Model
 from strategies.catalogue import describe_strategy, keys
 from strategies.domain.errors import StrategyError
 from strategies.loading import SHIPPED, InvalidConfig, schema_of
-from strategies.services import load_configs
+from strategies.services import load_configs, load_shipped
 
 
 class Command(BaseCommand):
@@ -24,6 +24,11 @@ class Command(BaseCommand):
         parser.add_argument("folder", nargs="?", type=Path, default=SHIPPED)
         parser.add_argument("--owner", help="Whose they are; without it everybody's.")
         parser.add_argument(
+            "--once",
+            action="store_true",
+            help="Those that come along, to be proven; nothing where any is there or ever was.",
+        )
+        parser.add_argument(
             "--schema", action="store_true", help="Only print the JSON schema of such files."
         )
 
@@ -32,7 +37,10 @@ class Command(BaseCommand):
             self.stdout.write(_schema(), ending="")
             return
         try:
-            saved = load_configs(options["folder"], _owner(options["owner"]))
+            if options["once"]:
+                saved = load_shipped()
+            else:
+                saved = load_configs(options["folder"], _owner(options["owner"]))
         except InvalidConfig as error:
             lines = [f"{file}: {reason}" for file, reason in error.errors.items()]
             raise CommandError("nothing was saved\n" + "\n".join(lines)) from error
