@@ -20,6 +20,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
+from psycopg2 import sql
 
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 from marketdata.models import Collector
@@ -89,16 +90,42 @@ def static_files(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def database(django_test_environment, django_db_blocker):
-    """A database that the server and no other test uses, because what is in it is committed."""
+@pytest.fixture(scope="session")
+def empty_database(django_test_environment, django_db_blocker):
+    """The name of a database with all tables and nothing in them, which takes seconds to make."""
     outer, names = connection.settings_dict["NAME"], connection.settings_dict["TEST"]
     with django_db_blocker.unblock():
-        inner, names["NAME"] = names["NAME"], f"test_browser_{os.getpid()}"
-        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+        inner, names["NAME"] = names["NAME"], f"test_empty_{os.getpid()}"
+        empty = connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
         names["NAME"] = inner
+        use_database(outer)
+        yield empty
+        execute("drop database {} with (force)", empty)
+
+
+@pytest.fixture(scope="module")
+def database(empty_database, django_db_blocker):
+    """A database that the server and no other test uses, because what is in it is committed."""
+    outer, own = connection.settings_dict["NAME"], f"test_browser_{os.getpid()}"
+    with django_db_blocker.unblock():
+        execute("drop database if exists {} with (force)", own)
+        execute("create database {} template {}", own, empty_database)
+        use_database(own)
         yield
-        connection.creation.destroy_test_db(outer, verbosity=0)
+        use_database(outer)
+        execute("drop database {} with (force)", own)
+
+
+def use_database(name):
+    """Let the models of this process read another database of the same server."""
+    connection.close()
+    settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
+
+
+def execute(statement, *names):
+    """Do something to whole databases."""
+    with connection.creation._nodb_cursor() as cursor:
+        cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 @pytest.fixture(scope="module")

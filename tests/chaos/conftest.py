@@ -54,7 +54,7 @@ def ground(tape_scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Itera
         for scene in (seeded_scene(1), tape_scene):
             folder = tmp_path_factory.mktemp(scene.template)
             with spawned_exchange(folder, *scene.options) as exchange:
-                prepare(ground, scene.template, exchange, scene.symbols)
+                prepare(ground, scene, exchange)
         yield ground
 
 

@@ -26,9 +26,13 @@ from psycopg2 import sql
 from tcpdashboard.embedded import Engines
 from tcpdashboard.processes import spawn
 from tcpdashboard.supervisor.plan import WORKER
+from tests.chaos.scenes import Scene
 from tests.simulated_exchange import ROOT, SpawnedExchange
 
 EXCHANGE: Final = "okx-sim"
+
+EMPTY: Final = "empty"
+"""The database that has all tables and nothing in them: migrated once, for all templates."""
 
 PROCESSES: Final = {
     "worker": ("worker", "-Q", "collect,ticks,repair,default", "-c", "8"),
@@ -59,7 +63,9 @@ QUICK: Final = {
 
 ENABLE: Final = """
 from marketdata import services
+from marketdata.loading.listing import sync_instruments
 from marketdata.models import Instrument
+sync_instruments("{exchange}")
 for symbol in {symbols}:
     services.enable_instrument(Instrument.objects.named("{exchange}", symbol))
 """
@@ -72,6 +78,7 @@ class Ground:
     folder: Path
     engines: Engines
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(48))
+    databases: set[str] = field(default_factory=set)
 
     def url(self, database: str) -> str:
         """Return the address of a database."""
@@ -81,9 +88,11 @@ class Ground:
         """Make a database as the template is, in place of one of that name."""
         self.drop(database)
         self._do("create database {} template {}", database, template)
+        self.databases.add(database)
 
     def drop(self, database: str) -> None:
         self._do("drop database if exists {} with (force)", database)
+        self.databases.discard(database)
 
     def empty_valkey(self) -> None:
         """Forget everything that went through Valkey."""
@@ -121,7 +130,6 @@ class Stack:
 
     def enable(self, symbols: Sequence[str]) -> None:
         """List the exchange's instruments and have some of them collected."""
-        self.manage("sync_instruments", "--exchange", EXCHANGE)
         code = ENABLE.format(symbols=list(symbols), exchange=EXCHANGE)
         self.manage("shell", "-c", code)
 
@@ -227,14 +235,13 @@ def running_ground() -> Iterator[Ground]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def prepare(
-    ground: Ground, database: str, exchange: SpawnedExchange, symbols: Sequence[str]
-) -> None:
-    """Make a database in which `symbols` are to be collected: the template of runs."""
-    ground.make(database, "template1")
-    stack = Stack(ground, exchange, database)
-    stack.manage("migrate", "-v0")
-    stack.enable(symbols)
+def prepare(ground: Ground, scene: Scene, exchange: SpawnedExchange) -> None:
+    """Make the template of a scene's runs: a database in which its symbols are to be collected."""
+    if EMPTY not in ground.databases:
+        ground.make(EMPTY, "template1")
+        Stack(ground, exchange, EMPTY).manage("migrate", "-v0", timeout_s=180)
+    ground.make(scene.template, EMPTY)
+    Stack(ground, exchange, scene.template).enable(scene.symbols)
 
 
 @contextlib.contextmanager
