@@ -6,22 +6,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from django.db import connection, transaction
 
 from backtests.domain.engine import BacktestingEngine
 from backtests.domain.market import Market, MarketMinutes
-from backtests.domain.records import Command, Reason, States
+from backtests.domain.records import Command, Kind, Reason, States
 from backtests.domain.trading_json import trading_from_json
 from backtests.domain.units import Units
+from bots.domain.booking import NOTHING_LEFT, REPLACED, RUN_ENDED
 from bots.domain.halves import CLOSE, OPENING, Place
-from bots.domain.parity.comparing import Booked, Recorded, Worth
+from bots.domain.parity.comparing import Booked, Dropped, Recorded, Worth
 from bots.domain.parity.inputs import Given, Inputs
 from bots.domain.parity.replay import Decision
 from bots.domain.parity.slippage import Quote
-from bots.models import BotPerformance, BotRun, Fill, Signal
+from bots.models import BotPerformance, BotRun, Fill, Order, Signal
 from bots.parity.seen import SeenMinutes, seen_minutes
 from bots.storage.revisions import as_seen
 from bots.storage.rows import kernel_of
@@ -29,6 +30,9 @@ from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 from marketdata.models import Instrument, Opening, from_ms, to_ms
 from marketdata.storage import read_candles
 from strategies.catalogue import AnyStrategy
+
+_SILENT: Final = (REPLACED, RUN_ENDED, NOTHING_LEFT)
+"""Outcomes of orders that no event of the kernel tells."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +77,7 @@ def read_run(run_id: int) -> RunRows:
                     if signal.before != signal.target
                 ],
                 fills=[_booked(fill, units) for fill in run.fills.order_by("number")],
+                dropped=list(_dropped(run)),
                 worths=_worths(run, units),
                 last=last,
             ),
@@ -185,6 +190,17 @@ def _booked(fill: Fill, units: Units) -> Booked:
         cash=_whole(fill.cash, units.cash),
         position=_whole(fill.position, units.lot),
     )
+
+
+def _dropped(run: BotRun) -> Iterator[Dropped]:
+    """Yield the orders that the kernel dropped; one that was replaced it never told of."""
+    kinds = {Order.State.CANCELLED: Kind.CANCELLED}
+    orders = run.orders.exclude(state=Order.State.WAITING).exclude(outcome__in=_SILENT)
+    for order in orders.exclude(outcome="").order_by("number"):
+        # The outcome of an order that was filled is that of its other half, skipped.
+        kind = kinds.get(Order.State(order.state), Kind.SKIPPED)
+        ended_ms = to_ms(order.ended) if order.ended is not None else 0
+        yield Dropped(ended_ms, kind.value, Reason[order.outcome.upper()].value)
 
 
 def _worths(run: BotRun, units: Units) -> list[Worth]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from backtests.domain.records import Reason
+from backtests.domain.records import Kind, Reason
 from backtests.domain.units import Units
 from bots.domain.parity.verdicts import Verdict
 
@@ -37,8 +37,8 @@ def _side(values: Mapping[str, Any] | None, units: Units) -> dict[str, Any] | No
 
 
 def _told(name: str, value: Any, units: Units) -> Any:
-    if name == "reason":
-        return Reason(value).name.lower()
+    if name in ("reason", "kind"):
+        return (Reason if name == "reason" else Kind)(value).name.lower()
     unit = _unit(name, units)
     return value if unit is None else f"{unit * value:f}"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from backtests.domain.records import STATE, States
+from backtests.domain.records import STATE, Kind, States
 from backtests.domain.roundtrips import fills_of
 from bots.domain.parity.replay import Decision, Replayed
 
@@ -25,6 +25,14 @@ class Booked(NamedTuple):
     position: int
 
 
+class Dropped(NamedTuple):
+    """An order that came to nothing, or to half of what it was for, and why."""
+
+    time_ms: int
+    kind: int
+    reason: int
+
+
 class Worth(NamedTuple):
     """What the account was worth at a close, in cash units."""
 
@@ -38,6 +46,7 @@ class Recorded:
 
     decisions: Sequence[Decision]
     fills: Sequence[Booked]
+    dropped: Sequence[Dropped]
     worths: Sequence[Worth]
     last: States | None
 
@@ -46,7 +55,7 @@ class Recorded:
 class Divergence:
     """The first thing that is not the same, with both sides' numbers; None for what is not there.
 
-    `what` is signal, fill, equity or account.
+    `what` is signal, fill, order, equity or account.
     """
 
     time_ms: int
@@ -67,6 +76,7 @@ def first_divergence(
         _first("fill", recorded.fills, booked(replayed)),
     ]
     if not trades_only:
+        found.append(_first("order", sorted(recorded.dropped), sorted(dropped(replayed))))
         found.append(_first_worth(recorded.worths, replayed))
         found.append(_account(recorded.last, replayed))
     # Of two at the same time the decision comes before what follows from it.
@@ -77,6 +87,13 @@ def booked(replayed: Replayed) -> list[Booked]:
     """Return the fills of a replay."""
     fills = fills_of(replayed.events)
     return [Booked(*row) for row in fills[list(Booked._fields)].tolist()]
+
+
+def dropped(replayed: Replayed) -> list[Dropped]:
+    """Return what became of the orders of a replay that were not simply filled."""
+    events = replayed.events
+    ended = events[(events["kind"] == Kind.SKIPPED) | (events["kind"] == Kind.CANCELLED)]
+    return [Dropped(*row) for row in ended[list(Dropped._fields)].tolist()]
 
 
 def _first(what: str, ours: Sequence[Any], theirs: Sequence[Any]) -> Divergence | None:

@@ -11,10 +11,10 @@ import numpy as np
 from backtests.domain.engine import decisions_of, minute_decisions
 from backtests.domain.kernels.execution import close_minute, obey, open_minute
 from backtests.domain.market import MarketMinutes
-from backtests.domain.records import UNCHANGED, new_events, new_state
+from backtests.domain.records import UNCHANGED, Kind, new_events, new_state
 from backtests.domain.roundtrips import fills_of
 from bots.domain.halves import CLOSE, OPENING, Place
-from bots.domain.parity.comparing import Booked, Recorded, Worth
+from bots.domain.parity.comparing import Booked, Dropped, Recorded, Worth
 from bots.domain.parity.inputs import Given, Inputs
 from bots.domain.parity.replay import Decision
 from marketdata.domain.columns import COLUMN_TYPES, CandleColumns
@@ -35,7 +35,13 @@ class Lived:
     def recorded(self) -> Recorded:
         fills = [fills_of(events) for events in self.events]
         rows = [Booked(*row) for part in fills for row in part[list(Booked._fields)].tolist()]
-        return Recorded(self.decisions, rows, self.worths, self.last)
+        others = [
+            Dropped(*row)
+            for events in self.events
+            for row in events[list(Dropped._fields)].tolist()
+            if row[1] in (Kind.SKIPPED, Kind.CANCELLED)
+        ]
+        return Recorded(self.decisions, rows, others, self.worths, self.last)
 
 
 def market(count: int, seed: int = 1, *, quiet: float = 0.1) -> CandleColumns:
