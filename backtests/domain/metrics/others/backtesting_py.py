@@ -15,7 +15,7 @@ SOURCE: Final = "backtesting.py 0.6.6, _stats.py"
 
 def total_return(of: Course) -> float | None:
     """Equity at the end / equity at the first close - 1."""
-    return ratio(of.end - float(of.equity[0]), float(of.equity[0]))
+    return ratio(of.end - of.first, of.first)
 
 
 def annual_return(of: Course) -> float | None:
@@ -39,7 +39,7 @@ def cagr(of: Course) -> float | None:
     """(end / start) ^ (365.25 days / duration) - 1, from the first bar's open to the last's."""
     # Its duration drops what is below a second.
     years = of.length_ms // 1000 / (DAY_MS / 1000) / 365.25
-    return grown(of.end / float(of.equity[0]), 1 / years) if years else None
+    return grown(of.end / of.first, 1 / years) if years else None
 
 
 def sharpe(of: Course) -> float | None:
@@ -59,13 +59,13 @@ def sortino(of: Course) -> float | None:
 
 def max_drawdown(of: Course) -> float | None:
     """Largest 1 - equity / running maximum over the closes; the maximum begins at the first."""
-    return of.depth
+    return of.bars.depth
 
 
 def calmar(of: Course) -> float | None:
     """Annual return / maximum drawdown."""
     annual = annual_return(of)
-    return None if annual is None else ratio(annual, of.depth)
+    return None if annual is None else ratio(annual, of.bars.depth)
 
 
 def exposure(of: Course) -> float | None:

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from backtests.domain.metrics.account import DAY_MS, Account, Floats
+from backtests.domain.metrics.others.bars import Bars, bars_of
 from backtests.domain.records import Integers
 from backtests.domain.roundtrips import RoundTrips
 
@@ -19,16 +20,16 @@ MINUTE_MS: Final = 60_000
 class Course:
     """An account in floats; money in cash units.
 
-    `returns` are those of every minute, the first one from the initial balance; `day_returns` those
-    from the last minute of one UTC day to that of the next, the first day left out; `profits` and
-    `shares` are after fees, in cash and of the worth at the entry, one for each closed round trip.
+    `day_returns` go from the last minute of one UTC day to that of the next, the first day left
+    out; `profits` and `shares` are after fees, in cash and of the worth at the entry, one for each
+    closed round trip; `first` and `end` are the equity at the first and the last close.
     """
 
     start: float
-    equity: Floats
-    returns: Floats
+    first: float
+    end: float
+    bars: Bars
     day_returns: Floats
-    depth: float
     profits: Floats
     shares: Floats
     trips: RoundTrips
@@ -39,10 +40,6 @@ class Course:
     """The share of minutes in which something was held, the first and the last of each counted."""
 
     @property
-    def end(self) -> float:
-        return float(self.equity[-1])
-
-    @property
     def length_ms(self) -> int:
         """From the open of the first minute to that of the last."""
         return self.last_open_ms - self.begin_ms
@@ -50,16 +47,16 @@ class Course:
 
 def course_of(account: Account) -> Course:
     """Return the course of an account."""
-    equity = account.equity.astype(np.float64)
+    equity = account.equity
     opens = account.times_ms - MINUTE_MS
     closed = account.trips[account.trips["is_closed"]]
     profits = closed["profit"].astype(np.float64)
     return Course(
         start=float(account.start),
-        equity=equity,
-        returns=_returns(float(account.start), equity),
+        first=float(equity[0]),
+        end=float(equity[-1]),
+        bars=bars_of(account.start, equity),
         day_returns=_day_returns(opens, equity),
-        depth=_depth(equity),
         profits=profits,
         shares=profits / closed["paid"],
         trips=closed,
@@ -84,28 +81,12 @@ def grown(factor: float, exponent: float) -> float | None:
         return None
 
 
-def _returns(start: float, equity: Floats) -> Floats:
-    before = np.empty_like(equity)
-    before[0], before[1:] = start, equity[:-1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        np.divide(equity, before, out=before)
-    before -= 1.0
-    return before
-
-
-def _day_returns(opens: Integers, equity: Floats) -> Floats:
+def _day_returns(opens: Integers, equity: Integers) -> Floats:
     days = opens // DAY_MS
     lasts = equity[np.append(np.flatnonzero(np.diff(days)), len(days) - 1)]
     with np.errstate(divide="ignore", invalid="ignore"):
         found: Floats = lasts[1:] / lasts[:-1] - 1.0
     return found
-
-
-def _depth(equity: Floats) -> float:
-    """Return the deepest fall below the best equity at a close."""
-    best = np.maximum.accumulate(equity)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.max(1.0 - equity / best))
 
 
 def _has_weekends(opens: Integers) -> bool:

@@ -21,43 +21,38 @@ def total_return(of: Course) -> float | None:
 
 def annualized_return(of: Course) -> float | None:
     """(end / start) ^ (525600 / bars) - 1; bars that are missing make the time shorter."""
-    return grown(of.end / of.start, BARS / len(of.returns))
+    return grown(of.end / of.start, BARS / of.bars.count)
 
 
 def volatility(of: Course) -> float | None:
     """Standard deviation (ddof 1) of returns of minutes x sqrt(525600)."""
-    return _spread(of) * math.sqrt(BARS) if len(of.returns) > 1 else None
+    return of.bars.spread * math.sqrt(BARS) if math.isfinite(of.bars.spread) else None
 
 
 def sharpe(of: Course) -> float | None:
     """Mean / deviation (ddof 1) of returns of minutes x sqrt(525600)."""
-    if len(of.returns) < 2:
-        return None
-    return ratio(float(np.mean(of.returns)) * math.sqrt(BARS), _spread(of))
+    return ratio(of.bars.mean * math.sqrt(BARS), of.bars.spread)
 
 
 def sortino(of: Course) -> float | None:
     """Mean of returns of minutes x 525600 / (sqrt(mean(min(return, 0)^2)) x sqrt(525600))."""
-    below = np.minimum(of.returns, 0.0)
-    downside = math.sqrt(float(np.dot(below, below)) / len(below)) * math.sqrt(BARS)
-    return ratio(float(np.mean(of.returns)) * BARS, downside)
+    return ratio(of.bars.mean * BARS, of.bars.below * math.sqrt(BARS))
 
 
 def omega(of: Course) -> float | None:
     """Sum of returns of minutes above 0 / sum of those below."""
-    gained = float(np.sum(np.maximum(of.returns, 0.0)))
-    return ratio(gained, gained - float(np.sum(of.returns)))
+    return ratio(of.bars.gained, of.bars.lost)
 
 
 def max_drawdown(of: Course) -> float | None:
     """Largest 1 - equity / running maximum over the closes; the maximum begins at the first."""
-    return of.depth
+    return of.bars.depth
 
 
 def calmar(of: Course) -> float | None:
     """Annualized return / maximum drawdown."""
     annual = annualized_return(of)
-    return None if annual is None else ratio(annual, of.depth)
+    return None if annual is None else ratio(annual, of.bars.depth)
 
 
 def win_rate(of: Course) -> float | None:
@@ -82,7 +77,3 @@ def sqn(of: Course) -> float | None:
         return None
     mean, spread = float(np.mean(of.profits)), float(np.std(of.profits, ddof=1))
     return ratio(math.sqrt(len(of.profits)) * mean, spread)
-
-
-def _spread(of: Course) -> float:
-    return float(np.std(of.returns, ddof=1))
