@@ -39,7 +39,8 @@ class BotFigures:
     """An account at the close of the last minute that its bot has done; money in quote currency.
 
     `today` and `total` are profits, `drawdown` the share below the highest equity, `entry` the
-    average price of the position, None without one.
+    average price of the position, None without one; `stop` is where it ends at the latest, `goal`
+    where it takes its profit.
     """
 
     capital: Decimal
@@ -52,6 +53,8 @@ class BotFigures:
     total: Decimal
     drawdown: float
     fees: Decimal
+    stop: Decimal | None
+    goal: Decimal | None
 
     @property
     def total_share(self) -> float:
@@ -152,7 +155,17 @@ def figures_of(bot: Any) -> BotFigures | None:
         total=equity - capital,
         drawdown=max(0.0, 1 - int(record["equity"]) / peak) if peak > 0 else 0.0,
         fees=units.amount(int(record["fees"])),
+        stop=_nearest_stop(record, units),
+        goal=units.price(int(record["goal"])) if record["goal"] else None,
     )
+
+
+def _nearest_stop(record: Any, units: Units) -> Decimal | None:
+    """Return the stop that the price would reach first, stop-loss or trailing one."""
+    levels = [int(record[name]) for name in ("stop", "trail") if record[name]]
+    if not levels:
+        return None
+    return units.price(max(levels) if record["lots"] > 0 else min(levels))
 
 
 def newest_fills(bot: Bot, most: int) -> list[Fill]:

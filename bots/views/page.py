@@ -105,7 +105,9 @@ def _account(row: BotRow) -> list[Card]:
         return [Card("Initial balance", money(float(row.bot.trading["cash"])))]
     quote = row.bot.instrument.quote
     held = f"{figures.position.normalize():f}" if figures.position else "Flat"
-    entry = f"at {figures.entry.normalize():f}" if figures.entry is not None else ""
+    places = (("at", figures.entry), ("stop", figures.stop), ("goal", figures.goal))
+    told = [f"{word} {price.normalize():f}" for word, price in places if price is not None]
+    entry = ", ".join(told) if figures.position else ""
     unrealised, today, total = (
         float(value) for value in (figures.unrealised, figures.today, figures.total)
     )

@@ -23,6 +23,7 @@ from marketdata.views.chart_data import figure_and_window
 from marketdata.views.queries import answer_in_sentences, time_range
 from marketdata.views.quotes import price_decimals
 from marketdata.views.windows import stored_stretch
+from strategies.domain.errors import InvalidParameters
 from strategies.domain.registry import STRATEGIES
 from tcpdashboard.common.rest import throttled
 
@@ -60,10 +61,14 @@ def price_settings(bot: Bot) -> dict[str, Any] | None:
 def indicators_of(bot: Bot) -> str:
     """Return the indicators that a bot's strategy looks at on its own candles, as charts name them.
 
-    Those of people's own strategies are not known here: their code runs elsewhere.
+    Those of people's own strategies are not known here: their code runs elsewhere. None either of
+    parameters that the strategy does not take any more.
     """
     kind = STRATEGIES.get(bot.config.strategy)
-    strategy = kind(bot.timeframe, bot.config.params) if kind else None
+    try:
+        strategy = kind(bot.timeframe, bot.config.params) if kind else None
+    except InvalidParameters:
+        return ""
     uses = strategy.uses() if strategy is not None and hasattr(strategy, "uses") else ()
     own = [use for use in uses if use.timeframe is None and not use.is_before]
     names = [":".join([use.key, *(f"{value:g}" for value in use.params.values())]) for use in own]

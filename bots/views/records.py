@@ -55,6 +55,7 @@ def records_context(bot: Bot, query: Mapping[str, str]) -> dict[str, Any]:
         "table": table,
         "heads": list(zip(table.columns, kinds, strict=False)),
         "lines": lines,
+        "proof": _proof(found[0]) if name == "parity" and found and not first else None,
         "first": first,
         "last": first + len(lines),
         "later": max(first - ROWS, 0) if first else None,
@@ -181,6 +182,25 @@ def _report(report: ParityReport) -> tuple[Cell, ...]:
         Cell(badge.get("word", ""), "state", badge.get("tone", ""), badge.get("meaning", "")),
         Cell(_parted(report.known_divergence) or _parted(report.repaired_divergence), "wide"),
     )
+
+
+def _proof(report: ParityReport) -> dict[str, Any]:
+    """Return what the newest report says beside its verdicts: both sides' equity, slippage."""
+    details = report.details
+    seen = details.get("slippage") or {}
+    bins = [(_bin(low, high), count) for low, high, count in seen.get("bins", ())]
+    return {
+        "ended_with": list(details.get("ended_with", {}).items()),
+        "slippage": seen,
+        "bins": bins,
+        "most": max((count for _, count in bins), default=1),
+    }
+
+
+def _bin(low: float | None, high: float | None) -> str:
+    if low is None:
+        return f"below {high:g}"
+    return f"above {low:g}" if high is None else f"{low:g} to {high:g}"
 
 
 def _parted(divergence: Any) -> str:
