@@ -117,7 +117,7 @@ class Advance:
     def _tick(self, done: Outcome) -> int:
         """Return the price that an order from outside is filled at; 0 for the next open."""
         if self.view.is_live:
-            return self.view.live_tick()
+            return self.view.live_tick(done.run.units)
         place, index = done.account.place, self.line.index(done.account.place.minute_ms)
         if place.phase != OPENING and index < len(self.line.halves.times):
             return int(self.line.halves.opens[index])

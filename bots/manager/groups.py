@@ -11,14 +11,14 @@ import numpy as np
 
 from backtests.domain.engine import decisions_of
 from bots.domain.grouping import Decided, GroupKey, Why, joined_seen, seen_between
-from bots.manager.strategies import strategy_of
+from bots.manager.strategies import describe, strategy_of
 from bots.manager.view import InstrumentView
 from bots.storage.groups import Standing, move_groups, read_groups
 from marketdata.domain.columns import CandleColumns
 from marketdata.domain.series import Series
 from marketdata.domain.timeframe import Timeframe
 from marketdata.storage.columns import read_columns
-from strategies.catalogue import AnyStrategy, describe_strategy
+from strategies.catalogue import AnyStrategy
 from strategies.domain.base import SteppingStrategy
 from strategies.sandbox.own import OwnStrategy
 
@@ -122,7 +122,7 @@ def _decide(
 
 def _has_steps(key: GroupKey, strategy: AnyStrategy) -> bool:
     if isinstance(strategy, OwnStrategy):
-        return describe_strategy(key.strategy).has_steps
+        return describe(key.strategy).has_steps
     return isinstance(strategy, SteppingStrategy)
 
 

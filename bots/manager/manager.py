@@ -17,7 +17,7 @@ from bots.manager.chunks import Done, step_bots
 from bots.manager.failing import fail_bots
 from bots.manager.groups import Failure, Groups, advance_groups
 from bots.manager.starting import start_bot
-from bots.manager.strategies import code_hash, is_own
+from bots.manager.strategies import describe, is_own
 from bots.manager.view import InstrumentView
 from bots.storage.rows import AliveBot, alive_bots
 from bots.storage.runs import run_settings
@@ -90,10 +90,13 @@ def _step(
     outdated = _outdated(settings)
     keys = {run.group for run in settings if code_of(run) not in outdated}
     groups = advance_groups(view, keys)
-    line = view.line(min(one.place.minute_ms for one in bots))
-    advance = Advance(view, line, groups, outdated)
     before = len(done.ended)
-    step_bots(advance, [one.id for one in bots if _is_due(one, advance)], done)
+    first_ms = min(one.place.minute_ms for one in bots)
+    # Runs keep the tick and the lot that they began with, whatever the exchange makes of them.
+    for units in {run.units for run in settings}:
+        advance = Advance(view, view.line(first_ms, units), groups, outdated)
+        alike = [one for one in bots if runs[one.run_id].units == units]
+        step_bots(advance, [one.id for one in alike if _is_due(one, advance)], done)
     _fail(bots, runs, groups, done)
     # Cut off: there is more to look at. Ended: a run that follows may be due.
     done.is_more |= (view.is_cut and groups.has_moved) or len(done.ended) > before
@@ -117,7 +120,7 @@ def _outdated(runs: Iterable[RunSettings]) -> frozenset[Code]:
     outdated = set()
     for key, known in {code_of(run) for run in runs}:
         try:
-            if code_hash(key) != known:
+            if describe(key).code_hash != known:
                 outdated.add((key, known))
         except StrategyError:
             log.warning("strategy_gone", strategy=key)

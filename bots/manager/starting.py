@@ -6,11 +6,12 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from backtests.domain.records import KERNEL_VERSION, States, new_state
+from backtests.domain.units import Units
 from bots.changes import change_state
 from bots.domain.accounts import carried
 from bots.domain.booking import RUN_ENDED
 from bots.domain.halves import Place
-from bots.manager.strategies import make
+from bots.manager.strategies import describe, make
 from bots.manager.view import InstrumentView
 from bots.models import Bot, BotCommand, BotEvent, BotRun, Order
 from bots.recorder import begin_account, end_run, open_run
@@ -18,10 +19,13 @@ from bots.storage.rows import kernel_of
 from bots.storage.runs import engine_of, settings_of
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.models import from_ms, to_ms
-from strategies.catalogue import describe_strategy
 from strategies.sandbox.own import OwnStrategy
 
 _warmups: dict[tuple[str, str, str, str], int] = {}
+
+
+class UnitsChanged(Exception):
+    """An account was kept in ticks and lots that the instrument no longer has."""
 
 
 def start_bot(bot_id: int, view: InstrumentView) -> bool:
@@ -58,12 +62,13 @@ def begin_run(bot_id: int, start_ms: int, kernel: States | None) -> BotRun:
     Without a `kernel` it begins with the initial balance, which is posted. To be called in a
     transaction that holds the bot's row.
     """
-    bot = Bot.objects.select_related("config", "instrument").get(pk=bot_id)
+    bot = Bot.objects.select_related("config", "instrument", "run").get(pk=bot_id)
     timeframe = Timeframe(bot.timeframe)
     engine = engine_of(bot.instrument, timeframe, bot.trading)
-    description = describe_strategy(bot.config.strategy)
+    description = describe(bot.config.strategy)
     deposit = engine.units.cash_to_units(engine.trading.cash) if kernel is None else 0
     first = new_state(deposit) if kernel is None else kernel
+    _check_units(bot, engine.units)
     age_s = bot.max_entry_age_s
     values = {
         "version": bot.version,
@@ -85,6 +90,16 @@ def begin_run(bot_id: int, start_ms: int, kernel: States | None) -> BotRun:
     run.refresh_from_db(fields=("started_at",))
     begin_account(bot, settings_of(run), first, deposit)
     return run
+
+
+def _check_units(bot: Bot, units: Units) -> None:
+    """Raise UnitsChanged when an account cannot go on: its whole numbers mean something else."""
+    before = bot.run.units if bot.run is not None else None
+    if before is not None and Units.from_json(before) != units:
+        raise UnitsChanged(
+            "the exchange has changed the tick or the lot of this instrument since the account was "
+            "opened: reset the bot, or clone it"
+        )
 
 
 def anchor_ms(timeframe: Timeframe, start_ms: int, warmup: int) -> int:
@@ -152,7 +167,7 @@ def _warmup(bot: Bot) -> int:
         config.strategy,
         bot.timeframe,
         str(config.params),
-        describe_strategy(config.strategy).code_hash,
+        describe(config.strategy).code_hash,
     )
     if name not in _warmups:
         strategy = make(config.strategy, config.params, Timeframe(bot.timeframe))

@@ -7,13 +7,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final
 
 from bots.domain.grouping import GroupKey
 from marketdata.domain.timeframe import Timeframe
 from strategies.catalogue import AnyStrategy, describe_strategy, make_strategy
 from strategies.domain.registry import STRATEGIES
-from strategies.sandbox.own import OwnStrategy
+from strategies.sandbox.own import Description, OwnStrategy
 
 _KEPT: Final = 64
 
@@ -34,9 +35,17 @@ def is_own(key: str) -> bool:
     return key not in STRATEGIES
 
 
-def code_hash(key: str) -> str:
-    """Return the hash of a strategy's code as it is now. Raises StrategyError."""
-    return describe_strategy(key).code_hash
+def describe(key: str) -> Description:
+    """Return what a strategy says of itself, a built-in one as this process loaded it.
+
+    Raises StrategyError.
+    """
+    return describe_strategy(key) if is_own(key) else _built_in(key)
+
+
+@cache
+def _built_in(key: str) -> Description:
+    return describe_strategy(key)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 from django.conf import settings
 from django.db.models.functions import Now
 
@@ -35,8 +36,8 @@ class InstrumentView:
         self._clock_ms = clock_ms
         self._exchange_ms = exchange_now_ms(instrument.exchange) if clock_ms is None else clock_ms
         self._stored: dict[int, StoredMinutes] = {}
-        self._lines: dict[int, Timeline] = {}
-        self._live_tick: int | None = None
+        self._lines: dict[tuple[int, Units], Timeline] = {}
+        self._live_price: float | None = None
         self.is_cut = False
 
     @property
@@ -45,11 +46,15 @@ class InstrumentView:
         known = max((stored.known_ms for stored in self._stored.values()), default=0)
         return max(self._exchange_ms, known) if self.is_live else self._exchange_ms
 
-    def line(self, start_ms: int) -> Timeline:
-        """Return the minutes from `start_ms` on, no more than MOST_MINUTES of them."""
-        if start_ms not in self._lines:
-            self._lines[start_ms] = self._timeline(start_ms)
-        return self._lines[start_ms]
+    def line(self, start_ms: int, units: Units | None = None) -> Timeline:
+        """Return the minutes from `start_ms` on, no more than MOST_MINUTES of them.
+
+        Prices are in ticks of `units`, by default of those that the instrument has now.
+        """
+        name = start_ms, units or self.units
+        if name not in self._lines:
+            self._lines[name] = self._timeline(*name)
+        return self._lines[name]
 
     def candles(self, start_ms: int, end_ms: int) -> CandleColumns:
         """Return the stored minutes that open in [start_ms, end_ms)."""
@@ -57,15 +62,14 @@ class InstrumentView:
         first, end = found.open_time_ms.searchsorted((start_ms, end_ms))
         return found[int(first) : int(end)]
 
-    def live_tick(self) -> int:
-        """Return the price of the last trade, in ticks; 0 while the feed is stale.
+    def live_tick(self, units: Units) -> int:
+        """Return the price of the last trade in ticks of `units`; 0 while the feed is stale.
 
         Asked for once a step: hundreds of bots may be made flat by it.
         """
-        if self._live_tick is None:
-            price = last_price(self.instrument) if self._is_fed() else None
-            self._live_tick = 0 if price is None else round(price / float(self.units.tick))
-        return self._live_tick
+        if self._live_price is None:
+            self._live_price = (last_price(self.instrument) or 0.0) if self._is_fed() else 0.0
+        return units.ticks(np.array([self._live_price]))[1]
 
     def _is_fed(self) -> bool:
         if self.instrument.collector_id is None:
@@ -76,14 +80,14 @@ class InstrumentView:
         limits = (settings.FEED_STALE_SECONDS, settings.FEED_SILENT_SECONDS)
         return bool(age and not age.why_stale(*limits))
 
-    def _timeline(self, start_ms: int) -> Timeline:
+    def _timeline(self, start_ms: int, units: Units) -> Timeline:
         stored = self._read(start_ms)
-        line = timeline(stored, self.units, start_ms, self.now_ms)
+        line = timeline(stored, units, start_ms, self.now_ms)
         if line.halves.is_closed[: line.length].all():
             return line
         # Only where a minute is missing it matters what is being repaired.
         repairs = read_repairs(self.instrument, start_ms)
-        return timeline(stored, self.units, start_ms, self.now_ms, repairs) if repairs else line
+        return timeline(stored, units, start_ms, self.now_ms, repairs) if repairs else line
 
     def _read(self, start_ms: int) -> StoredMinutes:
         """Return the minutes from `start_ms` on; of those read already, when they begin early."""

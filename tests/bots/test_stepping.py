@@ -536,3 +536,17 @@ def test_an_own_strategy_decides_in_its_process_and_stops_only_its_bot(market, s
     assert (fresh(own).state, place(own)[0]) == ("error", 6)
     assert "too dear" in own.last_error
     assert (fresh(good).state, place(good)) == ("running", (7, 0))
+
+
+def test_a_run_keeps_the_tick_it_began_with_and_the_next_one_is_refused(market):
+    bot = long_bot(market)
+    market.tick_size = Decimal("0.01")
+    market.save()
+    feed(market, 100, start=7, before=102)
+    feed(market, 100, start=8)
+    step(market)
+    assert fills(bot)[1] == (8, -10, 100)
+    edit_bot(bot, {"trading": {"stop_loss": "0.5"}}, bot.owner)
+    feed(market, 100, start=9)
+    step(market)
+    assert (fresh(bot).state, bot.last_error[:13]) == ("error", "UnitsChanged:")
