@@ -88,6 +88,14 @@ def thin_performance() -> None:
     thin()
 
 
+@app.task(name="bots.forget_groups")
+def forget_groups() -> None:
+    """Let go of what groups remember that no run decides by any more."""
+    from bots.storage.groups import forget_groups as forget
+
+    forget()
+
+
 @signals.celeryd_init.connect
 def _load_kernels(options: dict[str, Any], **_rest: Any) -> None:
     """Load the compiled code beside everything else, so that the first tick does not wait."""

@@ -49,6 +49,7 @@ def beat_schedule(
         ("replay runs that go on", "bots.prove_open", day_s, hour_s),
         ("hold ledgers against accounts", "bots.reconcile", day_s, hour_s),
         ("thin the equity of bots", "bots.thin_performance", day_s, hour_s),
+        ("forget groups of bots that are gone", "bots.forget_groups", day_s, hour_s),
         ("remove results that nothing names", "backtests.remove_orphans", hour_s, 1800),
         ("load history that is missing", "marketdata.sweep_histories", 20, 20),
         ("repair gaps that are due", "marketdata.repair_gaps", repair_sweep_s, 5),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from bots.domain.grouping import Decided, GroupKey, Seen
-from bots.models import GroupState
+from bots.models import BotRun, GroupState
+from bots.storage.runs import group_of
 from marketdata.models import from_ms, to_ms
 
 # A group that somebody else moved meanwhile is not among what this returns.
@@ -98,3 +101,14 @@ def _new(key: GroupKey) -> GroupState:
         source_hash=key.source_hash,
         anchor=from_ms(key.anchor_ms),
     )
+
+
+def forget_groups(older_than_days: int = 7) -> int:
+    """Delete groups that no open run decides by and none has for days; return how many."""
+    open_runs = BotRun.objects.filter(end=None).select_related("instrument").defer("source")
+    wanted = {group_of(run).digest for run in open_runs}
+    unused_since = Now() - timedelta(days=older_than_days)
+    deleted, _ = (
+        GroupState.objects.filter(used_at__lt=unused_since).exclude(key__in=wanted).delete()
+    )
+    return deleted

@@ -23,6 +23,7 @@ from bots.models import (
     Signal,
 )
 from bots.services import edit_bot, flatten_bot, pause_bot, resume_bot, start_bot, stop_bot
+from bots.storage.groups import forget_groups
 from bots.storage.rows import kernel_of
 from bots.storage.seen import candles_seen
 from marketdata.domain.timeframe import MINUTE_MS
@@ -536,6 +537,17 @@ def test_an_own_strategy_decides_in_its_process_and_stops_only_its_bot(market, s
     assert (fresh(own).state, place(own)[0]) == ("error", 6)
     assert "too dear" in own.last_error
     assert (fresh(good).state, place(good)) == ("running", (7, 0))
+
+
+def test_groups_that_no_run_decides_by_are_forgotten_after_days(market):
+    kept, gone = (running(market, name=name) for name in ("kept", "gone"))
+    GroupState.objects.filter(instrument=market).update(used_at=from_ms(0))
+    assert forget_groups() == 0
+    for bot in (kept, gone):
+        stop_bot(bot, bot.owner, flatten=False)
+    step(market)
+    assert forget_groups() == 1
+    assert candles_seen(fresh(gone).run)
 
 
 def test_a_run_keeps_the_tick_it_began_with_and_the_next_one_is_refused(market):
