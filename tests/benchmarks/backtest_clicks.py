@@ -26,7 +26,7 @@ def clicks(instrument: Any, span: tuple[int, int]) -> list[Figure]:
     """Return how long a year takes from the request to the stored result, the first and later."""
     from rest_framework.test import APIClient
 
-    client = APIClient()
+    client = APIClient(HTTP_HOST="localhost")
     client.force_login(get_user_model().objects.create_user("bench"))
     asked = {
         "strategy": "ema_crossover",

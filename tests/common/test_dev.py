@@ -205,7 +205,26 @@ def test_tests_run_on_the_versions_that_production_runs_on():
     assert runtime.items() <= tests.items()
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_the_lock_of_the_peers_holds_what_that_of_the_tests_lacks(dev):
+    peers, tests = locked(dev.PEERS_LOCK), locked(dev.TESTS)
+    assert {"vectorbt", "backtesting"} <= set(peers)
+    assert not set(peers) & set(tests)
+    lock = "one==1 \\\n    --hash=sha256:a\ntwo==2 ; python_version < '4' \\\n    --hash=sha256:b\n"
+    assert dev.without(lock, "one==1 \\\n") == lock[lock.index("two") :]
+
+
+def test_tests_go_on_without_peers_that_cannot_be_installed(dev, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(dev, "PEERS", tmp_path / "peers")
+    monkeypatch.setattr(dev, "PYTHON", sys.executable)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    dev.wait_for_peers(dev.start_peers())
+    assert "nothing is compared with other programs" in capsys.readouterr().out
+    assert dev.stamp(tmp_path / "peers" / "installed.json") == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-dev.txt", "requirements-peers.txt"]
+)
 def test_every_locked_package_has_hashes_and_no_address(name):
     text = (ROOT / name).read_text()
     blocks = text.replace("\\\n", "").splitlines()
