@@ -36,6 +36,12 @@ select coalesce(extract(epoch from max(collector.exchange_time) - min(bot.cursor
 from bots_bot as bot, marketdata_collector as collector
 where bot.state in ('running', 'paused')
 """
+_STANDING: Final = """
+select bot.name, bot.state, bot.cursor::text, bot.phase, bot.trouble, left(bot.last_error, 200),
+    (select max(open_time)::text from marketdata_candle as candle
+        where candle.instrument_id = bot.instrument_id and timeframe = 1)
+from bots_bot as bot order by bot.cursor limit 10
+"""
 _SESSIONS: Final = "select count(*) from pg_stat_activity where datname = current_database()"
 
 
@@ -96,7 +102,7 @@ class Drive:
         self.stack.exchange.clear_faults()
         self._set_speed(30.0)
         end_ms = self.scene.end_ms
-        self._until("bots are at the end", lambda: self._is_behind_none(end_ms), 300)
+        self._until("bots are at the end", lambda: self._is_behind_none(end_ms), 150)
         self.stack.manage("shell", "-c", STOP, timeout_s=300)
         self._until("bots are stopped", lambda: self._count("stopped") == self._count(), 180)
 
@@ -173,7 +179,12 @@ class Drive:
             self.stack.restart_ended()
             return bool(condition())
 
-        eventually(self.stack, what, holds, within_s)
+        try:
+            eventually(self.stack, what, holds, within_s)
+        except AssertionError as error:
+            for row in self.stack.query(_STANDING):
+                error.add_note(str(row))
+            raise
 
     def _count(self, state: str | None = None) -> int:
         where = "" if state is None else " where state = %s"

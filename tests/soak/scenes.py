@@ -70,6 +70,8 @@ def start_code(number: int, exchange: str) -> str:
             "strategy": design.strategy,
             "timeframe": design.timeframe,
             "params": design.params,
+            # Every second one enters late as well.
+            "max_entry_age_s": None if place % 2 else 600,
             # Ten sizes: bots of one design decide together and trade apart.
             "trading": {
                 "size": str(round(1 - place // len(DESIGNS) % 10 / 20, 2)),
@@ -114,6 +116,7 @@ for one in json.loads({bots}):
     )
     market = Instrument.objects.named("{exchange}", one["symbol"])
     trading = trading_from_json(one["trading"], is_swap=market.kind == "swap")
-    draft = BotDraft(one["name"], market, config, trading_as_json(trading))
+    age_s = one["max_entry_age_s"]
+    draft = BotDraft(one["name"], market, config, trading_as_json(trading), age_s)
     start_bot(create_bot(owner, draft), owner)
 """

@@ -51,7 +51,7 @@ def soak(
 ) -> str:
     """Let so many bots live through so many minutes; return what was measured, in words."""
     scene, started = soak_scene(seed, minutes), time.monotonic()
-    options = (*scene.options, "--speed", "10", "--hold")
+    options = (*scene.options, "--speed", "1", "--hold")
     with (
         spawned_exchange(folder, *options) as exchange,
         running_stack(ground, scene.template, exchange) as stack,
