@@ -176,7 +176,9 @@ def site(history, static_files):
     # A request that the browser gave up, as a chart does when its reader moves on, is no complaint.
     # Neither is an order that is refused: the browser's console tells of it, and is looked at; nor
     # that somebody pressed the kill switch.
-    lines = [line for line in lines if not re.search("request_cancelled|bots_killed| code=409 ", line)]
+    lines = [
+        line for line in lines if not re.search("request_cancelled|bots_killed| code=409 ", line)
+    ]
     assert [line for line in lines if COMPLAINT.search(line)] == []
 
 
