@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection, connections
 
-from backtests.models import Backtest
+from backtests.models import Backtest, Search
 from backtests.requests import BacktestRequest
 from backtests.services import request_backtest
 from backtests.storage import results
@@ -25,6 +25,8 @@ from tests.browser.conftest import EXCHANGE, NAME
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
 MINUS = "\N{MINUS SIGN}"
+# Code may have to be compiled first, on a busy machine.
+WORK_MS = 120_000
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +44,7 @@ def _database(site, static_files, settings, django_db_blocker, monkeypatch):
     with django_db_blocker.unblock():
         yield
         Backtest.objects.all().delete()
+        Search.objects.all().delete()
         StrategyConfig.objects.all().delete()
         Job.objects.all().delete()
         connection.close()
@@ -109,7 +112,7 @@ def test_a_backtest_is_asked_for_watched_and_read(open_page, site):
     page.wait_for_selector("#connection[data-state=live]")
     backtest = Backtest.objects.get()
     worker = in_background(backtest.job_id)
-    page.wait_for_selector("[data-metric=total_return]")
+    page.wait_for_selector("[data-metric=total_return]", timeout=WORK_MS)
     worker.join()
     backtest.refresh_from_db()
     assert page.url.endswith(f"/backtests/{backtest.pk}/")
@@ -305,6 +308,37 @@ def test_a_configuration_is_made_checked_and_backtested(open_page, site):
     assert page.input_value("#id_timeframe") == "15m"
 
 
+def test_a_search_is_asked_for_followed_and_read(open_page, site):
+    page = open_page()
+    page.goto("/backtests/searches/new/")
+    page.fill("[name='space.fast.min']", "3")
+    page.fill("[name='space.fast.max']", "6")
+    page.fill("[name='space.slow.min']", "12")
+    page.fill("[name='space.slow.max']", "20")
+    page.fill("[name='space.slow.step']", "4")
+    page.select_option("#id_objective", "total_return")
+    page.select_option("#id_timeframe", "1h")
+    page.click("button:has-text('Search')")
+    page.wait_for_selector("#search-done:text-is('0 of 12 trials')")
+    page.wait_for_selector("#connection[data-state=live]")
+    search = Search.objects.get()
+    worker = in_background(search.jobs.order_by("pk").first().pk)
+    page.wait_for_selector("#search-state:text-is('Done')", timeout=WORK_MS)
+    worker.join()
+    best = search.trials.exclude(objective=None).order_by("-objective", "number").first()
+    first = page.locator("#trials tr[data-trial]").first
+    assert first.get_attribute("data-trial") == str(best.number)
+    assert page.locator("#heat td[class*=heat-]").count() == 12
+    page.wait_for_selector("#parallel[data-shown='12']")
+    page.select_option("#heat [name=metric]", "max_drawdown")
+    page.wait_for_selector(
+        "#heat [name=metric] option[value=max_drawdown][selected]", state="attached"
+    )
+    first.locator("a:text-is('Backtest')").click()
+    page.wait_for_selector("[name='params.fast']")
+    assert page.input_value("[name='params.fast']") == str(best.parameters["fast"])
+
+
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_nothing_is_wider_than_a_phone(open_page, site, scheme):
     first, second = ran(site), ran(site, parameters={"fast": 8, "slow": 30})
@@ -312,6 +346,7 @@ def test_nothing_is_wider_than_a_phone(open_page, site, scheme):
     paths = (
         "/backtests/",
         "/backtests/new/",
+        "/backtests/searches/new/",
         f"/backtests/{first.pk}/",
         f"/backtests/compare/?id={first.pk}&id={second.pk}",
         "/strategies/",

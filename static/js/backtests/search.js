@@ -8,6 +8,7 @@ import { line, Lines } from "./lines.js";
 import { Parallel } from "./parallel.js";
 
 const REST_MS = 3000; // how often the tables follow while trials come in
+const LOOK_MS = 8000; // a message may be lost: how often to ask whether it is over
 
 const section = document.getElementById("search");
 const { api } = section.dataset;
@@ -34,6 +35,15 @@ function follow() {
     followed ??= setTimeout(refresh, REST_MS);
     return undefined;
   });
+  setInterval(() => document.hidden || look(), LOOK_MS);
+}
+
+async function look() {
+  try {
+    if ((await fetchJson(api)).state !== state) window.location.reload();
+  } catch (error) {
+    complain(error.message);
+  }
 }
 
 async function refresh() {
