@@ -103,6 +103,7 @@ def tap(memory, every_s=ALL, now_ms=START_MS):
 
 
 # ------------------------------------------------------------------ with the exchange
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_every_public_channel_is_kept_as_the_exchange_wrote_it(tmp_path):
     wanted = set(RawChannel) - {RawChannel.BALANCES, RawChannel.INSTRUMENTS}
@@ -124,6 +125,7 @@ async def test_every_public_channel_is_kept_as_the_exchange_wrote_it(tmp_path):
     assert memory.is_closed
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_the_silence_of_books_is_watched_where_they_are_kept(tmp_path):
     script = tmp_path / "faults.json"
@@ -185,6 +187,7 @@ async def test_where_nobody_keeps_the_status_it_is_not_asked_for(tmp_path):
     assert memory.messages == []
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_one_message_of_an_instrument_is_kept_in_each_stretch_of_exchange_time(tmp_path):
     every_s = {RawChannel.TICKERS: 10.0, RawChannel.BOOKS: 20.0}
@@ -196,6 +199,7 @@ async def test_one_message_of_an_instrument_is_kept_in_each_stretch_of_exchange_
     assert {one.channel for one in memory.messages} == {RawChannel.TICKERS, RawChannel.BOOKS}
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_the_balances_of_the_account_come_over_the_private_socket(tmp_path):
     async with recording(tmp_path, credential=READER) as (memory, collector):

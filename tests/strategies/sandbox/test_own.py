@@ -113,6 +113,7 @@ def test_proofs_are_made_where_the_strategy_is(write):
     assert proofs["look_ahead"] is False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "line", "reason"),
     [
@@ -140,6 +141,7 @@ def test_a_failure_names_file_line_and_reason(write, body, line, reason):
     assert reason in failed.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -157,6 +159,7 @@ def test_an_end_without_a_word_names_at_least_the_file(write, body, reason):
     assert reason in failed.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [
@@ -184,6 +187,7 @@ def test_the_next_run_starts_afresh_after_a_failure(write):
         assert len(strategy.process_data(CANDLES.first(299))) == 299
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_a_process_that_started_others(write, tmp_path):
     note = tmp_path / "grandchild"
     body = (
@@ -225,6 +229,7 @@ def test_an_own_strategy_closes_all_its_files(write):
     assert len(list(Path("/proc/self/fd").iterdir())) <= count
 
 
+@pytest.mark.slow
 def test_a_year_of_minutes_goes_through_the_pipes_in_a_second(write):
     year = made_up(525_600, Timeframe.M1)
     with own(write(), Limits()) as strategy:
