@@ -28,13 +28,13 @@ class Design:
 
 
 DESIGNS: Final = (
-    Design("BTC-USDT", "ema_crossover", "1m", {"fast": 2, "slow": 5}, {"trailing_stop": "0.004"}),
+    Design("BTC-USDT", "ema_crossover", "1m", {"fast": 1, "slow": 2}, {"trailing_stop": "0.004"}),
     Design("LTC-USDT", "macd", "1m", {"fast": 3, "slow": 6, "signal": 3}, {"stop_loss": "0.01"}),
     Design(
         "BTC-USDT-SWAP",
         "ema_crossover",
         "1m",
-        {"fast": 3, "slow": 7, "sides": "both"},
+        {"fast": 1, "slow": 3, "sides": "both"},
         {"allow_short": True, "size": "0.5"},
     ),
     Design("BTC-USDT", "donchian_breakout", "5m", {"entry": 3, "exit": 2}, {"take_profit": "0.01"}),
