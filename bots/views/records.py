@@ -17,6 +17,7 @@ from tcpdashboard.common.templatetags.figures import words
 ROWS: Final = 25
 _TRIP_FILLS: Final = 2_000
 _PPM: Final = 1_000_000
+_SIDES: Final = ("recorded", "known", "repaired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ def _report(report: ParityReport) -> tuple[Cell, ...]:
         Cell(report.get_reason_display()),
         Cell(f"{report.minutes:,}", "num"),
         Cell(f"{report.fills:,}", "num"),
-        Cell(badge.get("word", ""), "state", badge.get("tone", ""), badge.get("meaning", "")),
+        Cell(badge.get("word", ""), "verdict", badge.get("tone", ""), badge.get("meaning", "")),
         Cell(_parted(report.known_divergence) or _parted(report.repaired_divergence), "wide"),
     )
 
@@ -187,10 +188,11 @@ def _report(report: ParityReport) -> tuple[Cell, ...]:
 def _proof(report: ParityReport) -> dict[str, Any]:
     """Return what the newest report says beside its verdicts: both sides' equity, slippage."""
     details = report.details
+    ended = details.get("ended_with", {})
     seen = details.get("slippage") or {}
     bins = [(_bin(low, high), count) for low, high, count in seen.get("bins", ())]
     return {
-        "ended_with": list(details.get("ended_with", {}).items()),
+        "ended_with": [(name, ended[name]) for name in _SIDES if name in ended],
         "slippage": seen,
         "bins": bins,
         "most": max((count for _, count in bins), default=1),
