@@ -20,8 +20,13 @@ def schema(reader):
 def test_the_schema_is_valid_and_lists_every_endpoint(schema):
     validate(schema)
     assert set(schema["paths"]) == {
+        "/api/v1/alert-channels/",
+        "/api/v1/alert-channels/{id}/",
+        "/api/v1/alert-channels/{id}/deliveries/",
+        "/api/v1/alert-channels/{id}/test/",
         "/api/v1/alerts/",
         "/api/v1/alerts/acknowledge/",
+        "/api/v1/alerts/counts/",
         "/api/v1/alerts/{id}/",
         "/api/v1/alerts/{id}/acknowledge/",
         "/api/v1/backfills/",
@@ -52,6 +57,7 @@ def test_the_schema_is_valid_and_lists_every_endpoint(schema):
         "/api/v1/bots/{id}/orders/",
         "/api/v1/bots/{id}/parity/",
         "/api/v1/bots/{id}/pause/",
+        "/api/v1/bots/{id}/reset/",
         "/api/v1/bots/{id}/resume/",
         "/api/v1/bots/{id}/round-trips/",
         "/api/v1/bots/{id}/runs/",
