@@ -1,7 +1,7 @@
 """The same backtests by vectorbt and backtesting.py, in the same run.
 
-Each finds the crossovers itself, trades them with fees and slippage and computes its figures; ours
-computes all of its own and all of theirs. With the usual 15 bps a fill the random walk's account is
+Each finds the crossovers itself, trades them with fees and slippage and computes all of its own
+figures. With the usual 15 bps a fill the random walk's account is
 gone by summer, and the others stop to order; with a tenth of it all trade all year. Then both book
 the very fills of ours, and their equity and figures are compared with ours.
 """
@@ -84,7 +84,7 @@ def measured(minutes: Any, instrument: Any) -> tuple[Any, float]:
         began = time.perf_counter()
         strategy = create_strategy("ema_crossover", {"fast": 12, "slow": 26}, Timeframe.M1)
         result = engine.run(minutes, strategy, 0)
-        result.metrics(), result.as_others(), result.digest
+        result.metrics(), result.digest
         times.append((time.perf_counter() - began) * 1000)
     return result, percentile(times[2:], 50)
 
