@@ -1,9 +1,9 @@
 """The same backtests by vectorbt and backtesting.py, in the same run.
 
 Each finds the crossovers itself, trades them with fees and slippage and computes all of its own
-figures. With the usual 15 bps a fill the random walk's account is
-gone by summer, and the others stop to order; with a tenth of it all trade all year. Then both book
-the very fills of ours, and their equity and figures are compared with ours.
+figures. With the usual 15 bps a fill the random walk's account is gone by summer, and the others
+stop to order; with a tenth of it all trade all year. Then vectorbt books the very fills of ours, and
+its equity and figures are compared with ours; tests do the same with backtesting.py.
 """
 
 from __future__ import annotations
