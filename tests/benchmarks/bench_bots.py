@@ -192,6 +192,8 @@ def _sender() -> Iterator[_Sending]:
             *(word for name, value in options.items() for word in (f"--{name}", str(value))),
         ],
         stdout=subprocess.PIPE,
+        # It complains of the collector that is killed before it.
+        stderr=subprocess.DEVNULL,
         text=True,
     )
     assert process.stdout is not None
