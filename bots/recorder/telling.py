@@ -12,7 +12,6 @@ from backtests.domain.records import Kind
 from bots.domain.booking import name_of
 from bots.domain.running import Outcome
 from bots.domain.stepping import Step
-from bots.domain.timeline import LEFT_OUT
 from marketdata.models import from_ms
 
 _INSERT: Final = """
@@ -40,7 +39,7 @@ def write_events(outcomes: Sequence[Outcome]) -> None:
 
 
 def _told(outcome: Outcome, step: Step) -> Iterator[Told]:
-    left_out = [open_ms for open_ms, revision in step.seen if revision == LEFT_OUT]
+    left_out = [open_ms for open_ms, revision in step.seen if revision < 0]
     if left_out:
         details = {"minutes": len(left_out), "first_ms": left_out[0], "last_ms": left_out[-1]}
         yield "gap", left_out[0], "minutes were missing, and were left out", details

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bots.models import Bot, BotRun, Fill, ParityReport, SeenMinute, Signal
+from bots.models import Bot, BotEvent, BotRun, Fill, ParityReport, SeenMinute, Signal
 from bots.parity.reporting import make_report
 from bots.parity.running import ended_runs, open_runs, prove
 from bots.services import edit_bot, flatten_bot, pause_bot, resume_bot, stop_bot
@@ -273,6 +273,7 @@ def test_the_opening_of_a_minute_that_never_closed_is_replayed(market):
     market.go(30, without=(80,))
 
     assert SeenMinute.objects.get(run=bot.run_id).revision == SeenMinute.OPENED
+    assert BotEvent.objects.get(bot=bot, kind="gap").details["minutes"] == 1
     assert report_of(bot).known == "matched"
 
 
