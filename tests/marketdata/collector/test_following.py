@@ -91,22 +91,24 @@ async def test_the_forming_candles_of_an_instrument_that_joined_count_its_stored
 
 
 async def test_forming_candles_take_up_the_minutes_that_are_loaded_while_it_is_collected(tmp_path):
-    async with running_exchange(tmp_path, speed=60.0, start_ms=START_MS + 5 * MINUTE_MS) as late:
-        async with collecting(late, "BTC-USDT") as collection:
-            await collection.closes(1)
-            book, lane = (
-                collection.sink.books["BTC-USDT"],
-                collection.collector.pipeline.lanes["BTC-USDT"],
-            )
-            loaded = np.zeros(1, CANDLE_DTYPE)
-            loaded["open_time_ms"], loaded["minutes"] = START_MS - START_MS % DAY_MS, 1
-            for name in ("open", "high", "low", "close"):
-                loaded[name] = 123_456.0
-            book.put(loaded)
-            await collection.until(
-                lambda: lane.forming.current(lane.stream.forming)[Timeframe.D1]["open"] == 123_456.0
-            )
-            await collection.end()
+    async with (
+        running_exchange(tmp_path, speed=60.0, start_ms=START_MS + 5 * MINUTE_MS) as late,
+        collecting(late, "BTC-USDT") as collection,
+    ):
+        await collection.closes(1)
+        book, lane = (
+            collection.sink.books["BTC-USDT"],
+            collection.collector.pipeline.lanes["BTC-USDT"],
+        )
+        loaded = np.zeros(1, CANDLE_DTYPE)
+        loaded["open_time_ms"], loaded["minutes"] = START_MS - START_MS % DAY_MS, 1
+        for name in ("open", "high", "low", "close"):
+            loaded[name] = 123_456.0
+        book.put(loaded)
+        await collection.until(
+            lambda: lane.forming.current(lane.stream.forming)[Timeframe.D1]["open"] == 123_456.0
+        )
+        await collection.end()
 
 
 async def test_an_instrument_that_leaves_is_stored_to_its_last_trade_and_says_no_more(exchange):
