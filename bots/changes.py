@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models.functions import Now
 
 from bots.domain.lifecycle import TransitionRefused, check_transition
 from bots.models import Bot, BotEvent
@@ -32,8 +31,8 @@ def change_state(
     Raises TransitionRefused where the table forbids it, and where the bot is no longer in the
     state that `bot` says.
     """
-    check_transition(bot.state, after)
     before = bot.state
+    check_transition(before, after)
     with transaction.atomic():
         if not Bot.objects.filter(pk=bot.pk, state=before).update(state=after, **values):
             moved = Bot.objects.values_list("state", flat=True).get(pk=bot.pk)
@@ -42,7 +41,6 @@ def change_state(
             bot=bot,
             run_id=values["run"].pk if values.get("run") else bot.run_id,
             kind="state",
-            at=Now(),
             time=time,
             before=before,
             after=after,

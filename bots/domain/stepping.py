@@ -81,8 +81,7 @@ def stepped(
     marks = np.zeros(len(line.halves.times), MARK)
     first = index = line.index(account.place.minute_ms)
     phase, room, code = account.place.phase, _ROOM, FULL
-    told: list[Events] = []
-    orders: list[Made] = []
+    told, orders = list[Events](), list[Made]()
     while code == FULL:
         events, made = new_events(room), np.zeros(room, MADE)
         index, phase, count, number, code = fold(
@@ -94,8 +93,7 @@ def stepped(
         orders.append(made)
         room *= 4
     place = Place(line.start_ms + index * MINUTE_MS, phase)
-    done = slice(first, index)
-    closed = np.flatnonzero(line.halves.is_closed[done]) + first
+    closed = np.flatnonzero(line.halves.is_closed[first:index]) + first
     return Step(
         before=account.state,
         after=Account(place, state),

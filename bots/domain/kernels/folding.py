@@ -34,9 +34,7 @@ def fold(
     Returns the next index and phase, the numbers of events and of orders made, and DONE, FULL or
     ENDED.
     """
-    one = state[0]
-    count = orders = 0
-    code = DONE
+    one, count, orders, code = state[0], 0, 0, DONE
     while index < until.edge and index < len(halves.times) and code == DONE:
         is_due = index < until.settled or (phase == 0 and halves.is_open[index])
         if _is_over(one, until.is_stopping):
