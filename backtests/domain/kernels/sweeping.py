@@ -69,8 +69,7 @@ def sweep(
     one = state[0]
     guarded = is_guarded(rules)
     carried = np.array([one.equity, one.equity, 0])
-    depth, count, index, length = 0.0, 0, 0, len(minutes.times)
-    change = 0
+    depth, count, index, change, length = 0.0, 0, 0, 0, len(minutes.times)
     while index < length:
         if change <= index:
             change = _next_change(minutes.targets, codes, values, index, one.target)
@@ -85,11 +84,16 @@ def sweep(
         target = _target(minutes.targets, codes, values, index)
         count = _live(one, rules, minutes, index, target, events, count)
         depth = _seen(one.equity, carried, depth)
-        while carried[MARK] < len(marks) and marks[carried[MARK]] == index:
-            days[carried[MARK]] = one.equity
-            carried[MARK] += 1
+        _mark_days(one.equity, index, marks, days, carried)
         index += 1
     return count, _fallen(carried, depth)
+
+
+@inlined
+def _mark_days(equity: int, index: int, marks: Integers, days: Integers, carried: Integers) -> None:
+    while carried[MARK] < len(marks) and marks[carried[MARK]] == index:
+        days[carried[MARK]] = equity
+        carried[MARK] += 1
 
 
 @inlined
@@ -158,17 +162,33 @@ def _rest(
         state.peak = max(state.peak, state.equity)
         return _seen(state.cash, carried, depth)
     state.equity = state.cash + unit * state.last_tick
+    return _held(state.cash, unit, minutes.closes, highs, lows, first, end, carried, depth)
+
+
+@inlined
+def _held(
+    cash: int,
+    unit: int,
+    closes: Integers,
+    highs: Integers,
+    lows: Integers,
+    first: int,
+    end: int,
+    carried: Integers,
+    depth: float,
+) -> float:
+    """Pass over minutes with a position worth `unit` for each tick of the close."""
     index = first
     while index < end:
         block = index // BLOCK
         is_whole = index % BLOCK == 0 and index + BLOCK <= end
-        if is_whole and state.cash + unit * highs[block] <= carried[BEST]:
-            carried[LOW] = min(carried[LOW], state.cash + unit * lows[block])
+        if is_whole and cash + unit * highs[block] <= carried[BEST]:
+            carried[LOW] = min(carried[LOW], cash + unit * lows[block])
             index += BLOCK
             continue
         stop = min(end, (block + 1) * BLOCK)
         for minute in range(index, stop):
-            depth = _seen(state.cash + unit * minutes.closes[minute], carried, depth)
+            depth = _seen(cash + unit * closes[minute], carried, depth)
         index = stop
     return depth
 
