@@ -56,6 +56,14 @@ class Lane:
         """The exchange time of its newest trade or candle push; before the first, of its start."""
         return max(self.reached_ms, self.since_ms)
 
+    def note_stored(self, number: int) -> bool:
+        """Note that closed minutes were stored; return whether all of the day are known here.
+
+        Others load its history and repair its gaps meanwhile.
+        """
+        self.minutes_waiting -= number
+        return self.forming.is_whole
+
     def confirm(self, row: Row) -> None:
         """Keep a closed candle of the exchange, a row of CANDLE_DTYPE."""
         if len(self.confirmed) == CONFIRMED_LIMIT:

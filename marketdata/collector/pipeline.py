@@ -292,9 +292,7 @@ class Pipeline:
             emission = item.emission
             if len(emission.minutes):
                 for lane in self._named((item.symbol,)):
-                    lane.minutes_waiting -= len(emission.minutes)
-                    # Its history is loaded, and its gaps are repaired, by others meanwhile.
-                    if not lane.forming.is_whole:
+                    if not lane.note_stored(len(emission.minutes)):
                         self._reload.add(item.symbol)
                 self._publisher.closed(item.symbol, emission.minutes, item.exchange_ms)
             if emission.rebuild:
