@@ -2,8 +2,8 @@
 
 Each finds the crossovers itself, trades them with fees and slippage and computes all of its own
 figures. With the usual 15 bps a fill the random walk's account is gone by summer, and the others
-stop to order; with a tenth of it all trade all year. Then vectorbt books the very fills of ours, and
-its equity and figures are compared with ours; tests do the same with backtesting.py.
+stop to order; with a tenth of it all trade all year. Then vectorbt books the very fills of ours,
+and its equity and figures are compared with ours; tests do the same with backtesting.py.
 """
 
 from __future__ import annotations
