@@ -27,6 +27,7 @@ from tcpdashboard.common.jobs.orders import (
     resume_job,
 )
 from tcpdashboard.common.models import Job
+from tcpdashboard.common.refusals import Refused
 
 SEARCH: Final = JobKind(
     name="search",
@@ -37,7 +38,7 @@ SEARCH: Final = JobKind(
 )
 
 
-class SearchRefused(Exception):
+class SearchRefused(Refused):
     """What was asked of a search cannot be done as it stands: the message says why."""
 
 
