@@ -13,8 +13,8 @@ from strategies.domain.uses import Use
 class DonchianBreakout(IndicatorStrategy):
     """Long when a candle closes above the channel of the candles before it.
 
-    Out when one closes below the lowest low of the last *exit* candles before it. With both sides:
-    short below the channel, and what is held ends only by the breakout on the other side.
+    Out when one closes below the lowest low of the exit channel's candles before it. With both
+    sides: short below the channel, and what is held ends only by the breakout on the other side.
     """
 
     key = "donchian_breakout"
