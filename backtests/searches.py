@@ -37,6 +37,8 @@ SEARCH: Final = JobKind(
     retry_on=(CandlesMoved,),
 )
 
+_AT_WORK: Final = (Job.State.RUNNING, Job.State.CANCELLING)
+
 
 class SearchRefused(Refused):
     """What was asked of a search cannot be done as it stands: the message says why."""
@@ -88,11 +90,16 @@ def cancel_search(search: Search) -> Search:
     return _ordered(search, "cancelled", cancel_job)
 
 
+def at_work(search: Search) -> bool:
+    """Return whether a worker is at it."""
+    return any(job.state in _AT_WORK for job in search.jobs.all())
+
+
 def delete_search(search: Search) -> None:
     """Forget a search and its trials. Raises SearchRefused while it is at work."""
     with transaction.atomic():
         jobs = Job.objects.select_for_update().filter(searches=search)
-        if any(job.state in (Job.State.RUNNING, Job.State.CANCELLING) for job in jobs):
+        if any(job.state in _AT_WORK for job in jobs):
             raise SearchRefused(f"{search} is at work: cancel it first")
         for job in jobs.active():
             cancel_job(job)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.urls import path
 
 from backtests.views import compare, layers, listing, new, orders, price, result
+from backtests.views.searches import dropping, page
 from backtests.views.searches import listing as listed
 from backtests.views.searches import new as asked
-from backtests.views.searches import page
 
 urlpatterns = [
     path("backtests/", listing.backtests_page, name="backtests"),
@@ -21,6 +21,7 @@ urlpatterns = [
     path("backtests/searches/new/", asked.new_search, name="search-new"),
     path("backtests/searches/new/space", asked.space_part, name="search-space"),
     path("backtests/searches/<int:pk>/", page.search_page, name="search"),
+    path("backtests/searches/<int:pk>/delete", dropping.delete, name="search-delete"),
     path("backtests/searches/<int:pk>/trials", page.trials_part, name="search-trials"),
     path("backtests/searches/<int:pk>/heat", page.heat_part, name="search-heat"),
     path("backtests/layers/", layers.layer_list, name="backtest-layers"),

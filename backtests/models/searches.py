@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from backtests.models.figures import Figures
@@ -19,6 +19,19 @@ class SearchQuerySet(models.QuerySet["Search"]):
     def visible_to(self, user: Any) -> SearchQuerySet:
         """Return a person's own searches; staff see all."""
         return self.all() if user.is_staff else self.filter(owner=user)
+
+    def in_state(self, wanted: str) -> SearchQuerySet:
+        """Return those whose `state` is this one."""
+        if wanted == Search.State.DONE:
+            return self.exclude(finished_at=None)
+        rest = self.filter(finished_at=None)
+        for found, state in _STATES:
+            has_one = Exists(Job.objects.filter(searches=OuterRef("pk"), state__in=found))
+            if state == wanted:
+                is_told = Q(has_one) | ~Q(error="") if wanted == Search.State.FAILED else Q(has_one)
+                return rest.filter(is_told)
+            rest = rest.filter(~has_one)
+        return rest.filter(error="")
 
 
 class Search(models.Model):

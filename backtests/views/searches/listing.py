@@ -12,34 +12,40 @@ from backtests.charts.cards import text_of
 from backtests.domain.metrics import METRICS
 from backtests.forms.asking import title_of
 from backtests.models import Search
+from backtests.views.filtering import ListFilter, choices_of, older_than, query_without
 
 PAGE: Final = 30
+_STATES: Final = Search.State.values
 _METRICS: Final = {metric.key: metric for metric in METRICS}
 
 
 @require_safe
 def searches_page(request: HttpRequest) -> HttpResponse:
     """List searches, newest first."""
-    context = {"section": "backtests", **_context(request)}
+    choices = choices_of(Search.objects.visible_to(request.user), _STATES)
+    context = {"section": "backtests", **choices, **_context(request)}
     return render(request, "backtests/searches/list.html", context)
 
 
 @require_safe
 def searches_part(request: HttpRequest) -> HttpResponse:
-    """Answer the list again."""
+    """Answer the list again, as the address narrows it."""
     return render(request, "backtests/searches/rows.html", _context(request))
 
 
 def _context(request: HttpRequest) -> dict[str, Any]:
-    rows = Search.objects.visible_to(request.user)
+    chosen = ListFilter.of(request.GET, _STATES)
     before = request.GET.get("before", "")
-    if before.isascii() and before.isdigit() and len(before) < 19:
-        rows = rows.filter(pk__lt=int(before))
-    found = list(rows.select_related("instrument", "owner").prefetch_related("jobs")[: PAGE + 1])
+    wanted = older_than(chosen.apply(Search.objects.visible_to(request.user)), before)
+    if chosen.state:
+        wanted = wanted.in_state(chosen.state)
+    found = list(wanted.select_related("instrument", "owner").prefetch_related("jobs")[: PAGE + 1])
     return {
         "rows": [_row(search) for search in found[:PAGE]],
         "before": found[PAGE - 1].pk if len(found) > PAGE else None,
+        "chosen": chosen,
         "is_later_page": bool(before),
+        "query": query_without(request.GET, "before"),
         "shows_owner": request.user.is_staff,
     }
 

@@ -79,6 +79,10 @@ document.getElementById("trials").addEventListener("click", ({ target }) => {
 });
 if (heat !== null) heatSection.addEventListener("change", () => listen(heat, "heat-filters")());
 
+for (const form of document.querySelectorAll("form[data-confirm]")) {
+  form.addEventListener("submit", (event) => window.confirm(form.dataset.confirm) || event.preventDefault());
+}
+
 document.addEventListener("click", async ({ target }) => {
   const button = target.closest("[data-order]");
   if (button === null) return;

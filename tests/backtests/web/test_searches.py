@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from django.db.models.functions import Now
 
 from backtests.charts.numbers import percent
 from backtests.models import Search
-from backtests.searches import request_search
+from backtests.searches import found_search, request_search
 from backtests.searching.asking import SearchRequest
 from tcpdashboard.common.jobs.runner import run_job
+from tcpdashboard.common.models import Job
 from tests.backtests.search.conftest import GRID
 from tests.backtests.web.conftest import FORM as BACKTEST
+from tests.marketdata.web.conftest import client_of
+from tests.people import make_staff
 
 URL = "/backtests/searches/"
 FORM = {
@@ -165,6 +169,84 @@ def test_searches_are_listed(tested, trader, stranger, staff):
     assert f"{tested.total} of {tested.total}" in html
     assert "No search yet" in stranger.get(URL).content.decode()
     assert f'data-search="{tested.pk}"' in staff.get(f"{URL}list").content.decode()
+
+
+def shown(client, **query):
+    """Return the numbers of the searches that the list shows, the newest first."""
+    html = client.get(f"{URL}list", query).content.decode()
+    return [int(part.split('"')[0]) for part in html.split('data-search="')[1:]]
+
+
+def test_the_list_is_narrowed_by_what_a_search_is(btc, ann, trader):
+    wide = request_search(
+        SearchRequest(**{**GRID, "timeframe": "15m"}), ann, tags=("wide",), notes="the first try"
+    )
+    other = asked(ann, strategy="rsi", space={"period": {"values": [7, 14]}})
+    assert shown(trader) == [other.pk, wide.pk]
+    assert shown(trader, strategy="rsi") == [other.pk]
+    assert shown(trader, timeframe="15m") == [wide.pk]
+    assert shown(trader, tag="wide") == shown(trader, q="FIRST") == [wide.pk]
+    assert shown(trader, symbol="ETH-USDT") == []
+    assert shown(trader, state="nonsense", before=str(other.pk)) == [wide.pk]
+    html = trader.get(URL, {"strategy": "macd"}).content.decode()
+    assert "No search is like this" in html
+    assert '<option value="rsi">' in html
+
+
+@pytest.mark.parametrize(
+    ("jobs", "error", "state"),
+    [
+        (("queued", "queued"), "", "waiting"),
+        (("queued", "running"), "", "running"),
+        (("cancelling", "paused"), "", "running"),
+        (("done", "failed"), "", "running"),
+        (("queued", "paused"), "", "waiting"),
+        (("paused", "failed"), "", "paused"),
+        (("failed", "cancelled"), "", "failed"),
+        (("cancelled", "cancelled"), "candles changed", "failed"),
+        (("cancelled", "cancelled"), "", "cancelled"),
+    ],
+)
+def test_the_list_is_narrowed_by_the_state_that_it_shows(
+    btc, ann, trader, settings, jobs, error, state
+):
+    settings.SEARCH_WORKERS = 2
+    search = asked(ann, space={"fast": {"min": 1, "max": 100}, "slow": {"min": 101, "max": 120}})
+    for job, found in zip(search.jobs.order_by("pk"), jobs, strict=True):
+        ended = Now() if found in ("done", "failed", "cancelled") else None
+        Job.objects.filter(pk=job.pk).update(state=found, finished_at=ended)
+    Search.objects.filter(pk=search.pk).update(error=error)
+    assert found_search(search.pk).state == state
+    found = [one for one in Search.State.values if shown(trader, state=one) == [search.pk]]
+    assert found == [state]
+
+
+def test_a_finished_one_is_found_by_its_state(tested, trader):
+    found = [one for one in Search.State.values if shown(trader, state=one) == [tested.pk]]
+    assert found == ["done"]
+
+
+def test_a_search_is_deleted_from_its_page_but_not_while_it_is_at_work(btc, ann, trader):
+    search = asked(ann)
+    assert f'action="{URL}{search.pk}/delete"' in page(trader, search)
+    first = search.jobs.order_by("pk").first()
+    Job.objects.filter(pk=first.pk).update(state=Job.State.RUNNING)
+    answer = trader.post(f"{URL}{search.pk}/delete", follow=True)
+    assert "is at work: cancel it first." in answer.content.decode()
+    Job.objects.filter(pk=first.pk).update(state=Job.State.QUEUED)
+    answer = trader.post(f"{URL}{search.pk}/delete", follow=True)
+    assert f"Search {search.pk} is deleted." in answer.content.decode()
+    assert not Search.objects.exists()
+    first.refresh_from_db()
+    assert first.state == Job.State.CANCELLED
+
+
+def test_only_who_may_change_a_search_deletes_it(btc, ann, stranger):
+    search, looks = asked(ann), client_of(make_staff("looks", "instrument"))
+    assert stranger.post(f"{URL}{search.pk}/delete").status_code == 404
+    assert looks.post(f"{URL}{search.pk}/delete").status_code == 403
+    assert f"{URL}{search.pk}/delete" not in page(looks, search)
+    assert Search.objects.exists()
 
 
 @pytest.mark.parametrize("path", ["", "trials", "heat"])
