@@ -59,7 +59,7 @@ def coverage_of(query: Mapping[str, str]) -> Covered | None:
         end=from_ms(stretch[1]),
         suggestions=tuple(_suggestions(*stretch)),
         chosen=chosen,
-        tone=_tone(chosen),
+        tone=tone_of(chosen),
     )
 
 
@@ -69,7 +69,8 @@ def _chosen(instrument: Instrument, start_ms: int | None, end_ms: int | None) ->
     return integrity(instrument, Timeframe.M1, start_ms, end_ms)
 
 
-def _tone(found: Integrity | None) -> str:
+def tone_of(found: Integrity | None) -> str:
+    """Return the class by what a backtest of it would be: good, warned of, or bad: refused."""
     share = (found.complete_share or 0.0) if found else 0.0
     if share >= settings.BACKTEST_WARN_BELOW:
         return "good"

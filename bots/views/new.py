@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final, cast
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -16,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from backtests.requests import BacktestRequest, InvalidBacktest
 from backtests.services import request_backtest
+from backtests.views.coverage import tone_of
 from bots import services
 from bots.forms import BotForm, first_values, values_of
 from bots.models import Bot
@@ -23,7 +23,6 @@ from bots.models.access import may_order
 from bots.models.figures import exchange_clocks
 from bots.services import InvalidBot
 from bots.views.access import bot_or_404
-from marketdata.domain.integrity import Integrity
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.models import Instrument, from_ms
 from marketdata.storage import integrity
@@ -190,14 +189,11 @@ def _data(instrument: Instrument | None) -> dict[str, Any] | None:
     if end_ms <= start_ms:
         return told | {"tone": "bad", "share": 0.0}
     found = integrity(instrument, Timeframe.M1, start_ms, end_ms)
-    return told | {"tone": _tone(found), "share": found.complete_share, "start": from_ms(start_ms)}
-
-
-def _tone(found: Integrity) -> str:
-    share = found.complete_share or 0.0
-    if share >= settings.BACKTEST_WARN_BELOW:
-        return "good"
-    return "warn" if share >= settings.BACKTEST_REFUSE_BELOW else "bad"
+    return told | {
+        "tone": tone_of(found),
+        "share": found.complete_share,
+        "start": from_ms(start_ms),
+    }
 
 
 def _texts(form: BotForm) -> dict[str, list[str]]:
