@@ -14,7 +14,6 @@ from marketdata.serializers.queries import Query
 
 MOST_TAGS: Final = 20
 MOST_ROWS: Final = 5_000
-MOST_PARAMETERS: Final = 64
 SHOWN_METRICS: Final = ("total_return", "sharpe", "max_drawdown", "round_trips", "win_rate")
 """The metrics of columns that do not say which."""
 
