@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -13,6 +13,7 @@ from backtests.domain.records import Integers
 from marketdata.charts.figures import bar_traces, figure_of, line_colours, line_trace
 from marketdata.charts.panes import OwnPane, stacked_panes
 from marketdata.charts.windows import ChartWindow
+from marketdata.domain.indicators import PRICE_PANE
 from marketdata.domain.series import Floats
 
 _PREFIX: Final = "strategy."
@@ -26,12 +27,14 @@ _NEAR_PRICE: Final = 0.5
 class Seen:
     """The indicators of a run, each beside the `close_times` and `closes` of its candles.
 
-    `note` says why they are not there, or may not be what the run saw; empty when they are.
+    `panes` names the pane of those that the strategy placed; see `BaseStrategy.get_panes`. `note`
+    says why they are not there, or may not be what the run saw; empty when they are.
     """
 
     close_times: Integers
     closes: Floats
     indicators: Mapping[str, Floats]
+    panes: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
 
 
@@ -44,23 +47,33 @@ class Places:
 
 
 def place_indicators(seen: Seen) -> Places:
-    """Return which indicators lie over the price, judged by their values, and which share a pane.
+    """Return which indicators lie over the price and which share a pane, as the strategy says.
 
-    One that is the price itself is left out.
+    What it says nothing of is judged by its values. One that is the price itself is left out.
     """
-    overlays, groups = [], list[tuple[float, list[str]]]()
+    overlays, told, judged = [], dict[str, list[str]](), list[tuple[float, list[str]]]()
     for name, values in seen.indicators.items():
         known = ~np.isnan(values)
-        if not known.any():
+        if not known.any() or np.array_equal(values[known], seen.closes[known]):
             continue
-        found, closes = values[known], seen.closes[known]
-        if np.array_equal(found, closes):
-            continue
-        if float(np.median(np.abs(found / closes - 1.0))) < _NEAR_PRICE:
+        pane = seen.panes.get(name)
+        if pane is None and _is_near(values[known], seen.closes[known]):
+            pane = PRICE_PANE
+        if pane == PRICE_PANE:
             overlays.append(name)
-            continue
-        _join(groups, name, float(np.quantile(np.abs(found), 0.95)))
-    return Places(tuple(overlays), tuple(tuple(names) for _, names in groups))
+        elif pane is None:
+            _join(judged, name, float(np.quantile(np.abs(values[known]), 0.95)))
+        else:
+            # With too many panes the rest is put to the last.
+            key = pane if pane in told or len(told) < _MOST_PANES else next(reversed(told))
+            told.setdefault(key, []).append(name)
+    panes = [*told.values(), *(names for _, names in judged)]
+    return Places(tuple(overlays), tuple(map(tuple, panes)))
+
+
+def _is_near(values: Floats, closes: Floats) -> bool:
+    """Return whether values may be prices."""
+    return float(np.median(np.abs(values / closes - 1.0))) < _NEAR_PRICE
 
 
 def with_indicators(window: ChartWindow, seen: Seen, places: Places) -> ChartWindow:

@@ -50,8 +50,10 @@ def _computed(backtest: Backtest) -> Seen:
             minutes = load_minutes(prepared.instrument, prepared.load_from_ms, prepared.end_ms)
             candles = prepared.engine.candles(minutes)
             indicators = prepared.strategy.get_indicators(candles)
+            panes = prepared.strategy.get_panes()
             is_same = prepared.source_hash == backtest.source_hash
     except (InvalidBacktest, StrategyError, CandlesMoved) as error:
         nothing = np.empty(0, np.int64), np.empty(0), dict[str, np.ndarray]()
         return Seen(*nothing, note=f"Without the strategy's indicators: {error}.")
-    return Seen(candles.close_times, candles.close, indicators, "" if is_same else _CHANGED)
+    note = "" if is_same else _CHANGED
+    return Seen(candles.close_times, candles.close, indicators, panes, note)

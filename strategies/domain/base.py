@@ -60,6 +60,13 @@ class BaseStrategy(ABC):
         """Return what decisions are made by, for charts; each as long as `candles`."""
         return {}
 
+    def get_panes(self) -> Mapping[str, str]:
+        """Return where charts draw indicators, by name: "price" is over the candles.
+
+        Those of any other name share a pane below. What is left out is placed by its values.
+        """
+        return {}
+
 
 class SteppingStrategy(BaseStrategy):
     """A strategy that can go on from where it stood, for the price of one candle."""

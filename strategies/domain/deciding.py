@@ -100,6 +100,9 @@ class IndicatorStrategy(SteppingStrategy):
             self._seen = (weakref.ref(candles.rows), values_of(self._uses, candles))
         return dict(self._seen[1])
 
+    def get_panes(self) -> Mapping[str, str]:
+        return {name: use.indicator.pane for use in self._uses for name in use.names}
+
     def begin(self) -> State:
         return begin_uses(self._uses)
 

@@ -88,7 +88,8 @@ class Child:
 
     def create(self, request: Request, _arrays: Arrays) -> Answer:
         strategy = self._strategy(request)
-        return {"warmup": int(strategy.warmup), "params": strategy.params}, ()
+        panes = {str(name): str(pane) for name, pane in strategy.get_panes().items()}
+        return {"warmup": int(strategy.warmup), "params": strategy.params, "panes": panes}, ()
 
     def run(self, request: Request, arrays: Arrays) -> Answer:
         strategy, candles = self._strategy(request), series_of(request["candles"], arrays)

@@ -76,6 +76,7 @@ class OwnStrategy:
             raise
         self.params: Mapping[str, Any] = made["params"]
         self.warmup = int(made["warmup"])
+        self._panes: Mapping[str, str] = made["panes"]
 
     def __enter__(self) -> Self:
         return self
@@ -100,6 +101,10 @@ class OwnStrategy:
         if self._seen is None or self._seen[0]() is not candles.rows:
             self.process_data(candles)
         return dict(self._seen[1]) if self._seen else {}
+
+    def get_panes(self) -> Mapping[str, str]:
+        """Return where charts draw indicators, by name; see BaseStrategy."""
+        return dict(self._panes)
 
     def prove(self, candles: Series) -> tuple[Proof, ...]:
         """Return the proofs, made in the strategy's process."""

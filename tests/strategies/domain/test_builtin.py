@@ -183,6 +183,24 @@ def test_indicators_for_charts_are_as_long_as_the_candles_and_kept(key):
 
 
 @pytest.mark.parametrize("key", STRATEGIES)
+def test_every_indicator_has_its_pane(key):
+    strategy = create_strategy(key)
+    shown = strategy.get_indicators(made_up(50, strategy.timeframe))
+    assert list(strategy.get_panes()) == list(shown)
+
+
+def test_averages_lie_over_the_price_and_oscillators_below():
+    assert create_strategy("macd").get_panes() == {
+        "macd": "macd",
+        "signal": "macd",
+        "histogram": "macd",
+        "close": "price",
+    }
+    assert create_strategy("rsi").get_panes() == {"rsi": "rsi", "change": "roc"}
+    assert set(create_strategy("trend_filter").get_panes().values()) == {"price"}
+
+
+@pytest.mark.parametrize("key", STRATEGIES)
 def test_every_strategy_says_what_it_does_and_where_it_is_from(key):
     strategy = STRATEGIES[key]
     assert strategy.__doc__

@@ -75,6 +75,17 @@ def test_it_gives_targets_and_indicators_as_a_built_in_one_would(write):
         assert (strategy.warmup, strategy.params) == (7, {"period": 7})
 
 
+def test_it_says_where_its_indicators_are_drawn(write):
+    with own(write()) as strategy:
+        assert strategy.get_panes() == {}
+    told = GOOD + '\n    def get_panes(self):\n        return {"sma": "price"}\n'
+    with own(write(told)) as strategy:
+        assert strategy.get_panes() == {"sma": "price"}
+    wrong = GOOD + "\n    def get_panes(self):\n        return 1 / 0\n"
+    with pytest.raises(StrategyFailed, match="ZeroDivisionError"):
+        own(write(wrong))
+
+
 def test_it_says_of_itself_what_a_form_needs(write):
     file = write()
     with StrategyProcess(str(file), str(file.parent), SHORT) as process:
