@@ -6,18 +6,17 @@ import json
 import time
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from backtests.management.asking import add_run_arguments, asked
 from backtests.models import Search
 from backtests.requests import InvalidBacktest
 from backtests.searches import found_search, request_search
 from backtests.searching.asking import SearchRequest
-from marketdata.domain.timeframe import Timeframe
-from marketdata.management.commands.backfill import utc_ms
 from strategies.catalogue import describe_strategy
 from strategies.domain.errors import StrategyError
 from strategies.domain.params import Parameter, parse
+from strategies.management.pairs import named_values
 from tcpdashboard.common.jobs.runner import run_job
 
 WAIT_S = 0.5
@@ -28,7 +27,7 @@ class Command(BaseCommand):
     help = "Search the parameters of a strategy over stored candles and print the best."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--strategy", required=True, help="Such as ema_crossover.")
+        add_run_arguments(parser)
         parser.add_argument(
             "--space",
             action="append",
@@ -44,23 +43,12 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--objective", default="sharpe", help="The metric to be best.")
         parser.add_argument("--direction", help="max or min; by the metric when left out.")
-        parser.add_argument("--exchange", default=settings.EXCHANGE)
-        parser.add_argument("--symbol", required=True, help="Such as BTC-USDT.")
-        parser.add_argument("--timeframe", default=Timeframe.M1.value)
-        parser.add_argument("--start", required=True, type=utc_ms, metavar="TIME")
-        parser.add_argument(
-            "--end", required=True, type=utc_ms, metavar="TIME", help="Not included."
-        )
-        parser.add_argument("--fee-bps", type=float, help="Taker and maker; default: the kind's.")
-        parser.add_argument("--slippage-bps", type=float)
-        parser.add_argument("--cash", type=float, help="Initial balance in quote currency.")
         parser.add_argument(
             "--holdout", type=float, metavar="SHARE", help="Test the best on the last share."
         )
         parser.add_argument("--walk-forward", choices=("rolling", "anchored"))
         parser.add_argument("--train-days", type=int)
         parser.add_argument("--test-days", type=int)
-        parser.add_argument("--json", action="store_true", help="For programs.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -108,28 +96,17 @@ class Command(BaseCommand):
 
 def _request(options: dict[str, Any]) -> SearchRequest:
     parameters = describe_strategy(options["strategy"]).parameters
-    trading = {
-        "cash": options["cash"],
-        "taker_bps": options["fee_bps"],
-        "maker_bps": options["fee_bps"],
-        "slippage_bps": options["slippage_bps"],
-    }
+    axes = named_values("--space", options["space"])
     return SearchRequest(
-        strategy=options["strategy"],
-        exchange=options["exchange"],
-        symbol=options["symbol"],
-        timeframe=options["timeframe"],
-        start_ms=options["start"],
-        end_ms=options["end"],
-        space={name: _axis(parameters, name, text) for name, text in _pairs(options["space"])},
-        parameters=parse(parameters, dict(_pairs(options["param"]))),
-        trading={name: value for name, value in trading.items() if value is not None},
+        space={name: _axis(parameters, name, text) for name, text in axes.items()},
+        parameters=parse(parameters, named_values("--param", options["param"])),
         method=options["method"],
         count=options["count"],
         seed=options["seed"],
         objective=options["objective"],
         direction=options["direction"],
         validation=_validation(options),
+        **asked(options),
     )
 
 
@@ -153,10 +130,3 @@ def _axis(parameters: tuple[Parameter, ...], name: str, text: str) -> dict[str, 
     if len(parts) > 3:
         raise CommandError(f"expected --space {name}=MIN:MAX:STEP; was {text!r}")
     return dict(zip(("min", "max", "step"), parts, strict=False))
-
-
-def _pairs(texts: list[str]) -> list[tuple[str, str]]:
-    pairs = [text.partition("=") for text in texts]
-    if wrong := [text for text, (_, sign, _) in zip(texts, pairs, strict=True) if not sign]:
-        raise CommandError(f"expected NAME=VALUE; was {wrong[0]!r}")
-    return [(name, value) for name, _, value in pairs]

@@ -13,6 +13,7 @@ from marketdata.models import Instrument
 from strategies.catalogue import describe_strategy
 from strategies.domain.errors import StrategyError
 from strategies.domain.params import Value, parse
+from strategies.management.pairs import named_values
 from strategies.proving import Verdict, prove_key
 
 
@@ -50,11 +51,7 @@ class Command(BaseCommand):
 
 
 def _params(key: str, texts: list[str]) -> dict[str, Value]:
-    pairs = [text.partition("=") for text in texts]
-    for name, equals, _ in pairs:
-        if not equals:
-            raise CommandError(f"expected --param NAME=VALUE; was {name!r}")
-    given = {name: value for name, _, value in pairs}
+    given = named_values("--param", texts)
     return parse(describe_strategy(key).parameters, given)
 
 
