@@ -8,27 +8,16 @@ from rest_framework import serializers
 
 from backtests.domain.metrics import METRICS
 from backtests.models import Search, Trial
+from backtests.serializers import MOST_TAGS, TIMEFRAMES
 from marketdata.domain.timeframe import Timeframe
 from marketdata.serializers.fields import TimeField
 from marketdata.serializers.queries import Query
 
-MOST_TAGS: Final = 20
 MOST_ROWS: Final = 5_000
 SHOWN_METRICS: Final = ("total_return", "sharpe", "max_drawdown", "round_trips", "win_rate")
 """The metrics of columns that do not say which."""
 
-_TIMEFRAMES: Final = [one.value for one in Timeframe]
 _METRICS: Final = [metric.key for metric in METRICS]
-
-
-class SearchesQuery(Query):
-    strategy = serializers.CharField(required=False)
-    exchange = serializers.CharField(required=False)
-    symbol = serializers.CharField(required=False)
-    timeframe = serializers.ChoiceField(choices=_TIMEFRAMES, required=False)
-    tag = serializers.CharField(required=False)
-    cursor = serializers.CharField(required=False, help_text="From next or previous of a page.")
-    page_size = serializers.IntegerField(min_value=1, max_value=500, required=False)
 
 
 class NewSearchSerializer(Query):
@@ -55,7 +44,7 @@ class NewSearchSerializer(Query):
     )
     exchange = serializers.CharField(help_text="okx or okx-sim")
     symbol = serializers.CharField(help_text="Such as BTC-USDT")
-    timeframe = serializers.ChoiceField(choices=_TIMEFRAMES, default=Timeframe.M1.value)
+    timeframe = serializers.ChoiceField(choices=TIMEFRAMES, default=Timeframe.M1.value)
     start = TimeField()
     end = TimeField()
     trading = serializers.DictField(required=False, default=dict, help_text="As of backtests.")

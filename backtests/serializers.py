@@ -16,14 +16,16 @@ from marketdata.serializers.queries import MAX_ROWS, Query
 from strategies.models import ConfigQuerySet, StrategyConfig
 
 MOST_TAGS: Final = 20
-_TIMEFRAMES: Final = [one.value for one in Timeframe]
+TIMEFRAMES: Final = [one.value for one in Timeframe]
 
 
-class BacktestsQuery(Query):
+class RunsQuery(Query):
+    """Which backtests, or which searches, are listed."""
+
     strategy = serializers.CharField(required=False)
     exchange = serializers.CharField(required=False)
     symbol = serializers.CharField(required=False)
-    timeframe = serializers.ChoiceField(choices=_TIMEFRAMES, required=False)
+    timeframe = serializers.ChoiceField(choices=TIMEFRAMES, required=False)
     tag = serializers.CharField(required=False)
     cursor = serializers.CharField(required=False, help_text="From next or previous of a page.")
     page_size = serializers.IntegerField(min_value=1, max_value=500, required=False)
@@ -47,7 +49,7 @@ class NewBacktestSerializer(Query):
     exchange = serializers.CharField(help_text="okx or okx-sim")
     symbol = serializers.CharField(help_text="Such as BTC-USDT")
     timeframe = serializers.ChoiceField(
-        choices=_TIMEFRAMES, required=False, help_text="1m when it is left out."
+        choices=TIMEFRAMES, required=False, help_text="1m when it is left out."
     )
     start = TimeField()
     end = TimeField()

@@ -16,18 +16,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from backtests.api.files import archive_response, report_response
+from backtests.api.narrowing import narrowed
 from backtests.api.results import NoResult, equity, fills, fills_csv
 from backtests.models import Backtest
 from backtests.requests import BacktestRequest, InvalidBacktest
 from backtests.serializers import (
     BacktestSerializer,
-    BacktestsQuery,
     EquityQuery,
     EquitySerializer,
     FillsQuery,
     FillsSerializer,
     NewBacktestSerializer,
     ResultSerializer,
+    RunsQuery,
 )
 from backtests.services import request_backtest
 from marketdata.api.queries import read_query
@@ -48,7 +49,7 @@ class BacktestViewSet(
     def get_queryset(self) -> QuerySet[Backtest]:
         return self.queryset.visible_to(self.request.user)
 
-    @extend_schema(parameters=[BacktestsQuery])
+    @extend_schema(parameters=[RunsQuery])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List backtests, newest first."""
         return super().list(request, *args, **kwargs)
@@ -56,16 +57,7 @@ class BacktestViewSet(
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.action != "list":
             return queryset
-        query = read_query(self.request, BacktestsQuery)
-        fields = {
-            "strategy": "strategy",
-            "exchange": "instrument__exchange",
-            "symbol": "instrument__symbol",
-            "timeframe": "timeframe",
-            "tag": "tags__contains",
-        }
-        wanted = {field: query[name] for name, field in fields.items() if query.get(name)}
-        return queryset.filter(**wanted)
+        return narrowed(queryset, self.request)
 
     @extend_schema(request=NewBacktestSerializer, responses={201: BacktestSerializer})
     def create(self, request: Request) -> Response:

@@ -16,6 +16,7 @@ from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from backtests.api.narrowing import narrowed
 from backtests.models import Search
 from backtests.requests import InvalidBacktest
 from backtests.search_shapes import (
@@ -24,7 +25,6 @@ from backtests.search_shapes import (
     HeatQuery,
     HeatSerializer,
     NewSearchSerializer,
-    SearchesQuery,
     SearchExportQuery,
     SearchSerializer,
     TrialsQuery,
@@ -39,6 +39,7 @@ from backtests.searches import (
     resume_search,
 )
 from backtests.searching.asking import SearchRequest
+from backtests.serializers import RunsQuery
 from backtests.storage.trials import columns, heat, trials_csv, trials_json, trials_page
 from marketdata.api.queries import read_query
 from tcpdashboard.common.jobs.api import JobConflict, NewestFirst
@@ -48,13 +49,6 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 orders = extend_schema(request=None, responses=SearchSerializer)
-_FILTERS = {
-    "strategy": "strategy",
-    "exchange": "instrument__exchange",
-    "symbol": "instrument__symbol",
-    "timeframe": "timeframe",
-    "tag": "tags__contains",
-}
 
 
 class SearchViewSet(
@@ -72,7 +66,7 @@ class SearchViewSet(
     def get_queryset(self) -> QuerySet[Search]:
         return self.queryset.visible_to(self.request.user)
 
-    @extend_schema(parameters=[SearchesQuery])
+    @extend_schema(parameters=[RunsQuery])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List searches, newest first."""
         return super().list(request, *args, **kwargs)
@@ -80,9 +74,7 @@ class SearchViewSet(
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.action != "list":
             return queryset
-        query = read_query(self.request, SearchesQuery)
-        wanted = {field: query[name] for name, field in _FILTERS.items() if query.get(name)}
-        return queryset.filter(**wanted)
+        return narrowed(queryset, self.request)
 
     @extend_schema(request=NewSearchSerializer, responses={201: SearchSerializer})
     def create(self, request: Request) -> Response:
