@@ -1,4 +1,4 @@
-"""Strategies: what to hold after each candle, their parameter sets and their proofs."""
+"""Strategies: what to hold after each candle, their configurations and their proofs."""
 
 from django.apps import AppConfig
 

@@ -44,7 +44,7 @@ def parameter_values(parameters: Sequence[Parameter], data: Mapping[str, str]) -
 
 
 class ConfigForm(forms.Form):
-    """A parameter set of one strategy."""
+    """A configuration of one strategy."""
 
     name = forms.CharField(max_length=64, label="Name")
     timeframe = forms.ChoiceField(
@@ -72,7 +72,7 @@ class ConfigForm(forms.Form):
         return [self[name] for name in self.fields if name.startswith(PREFIX)]
 
     def draft(self) -> Draft | None:
-        """Return the checked parameter set; None, with errors beside the fields, if it is wrong."""
+        """Return the checked configuration; None, with errors beside the fields, if it is wrong."""
         if not self.is_valid():
             return None
         given = {name: self.cleaned_data[name] for name in ("name", "timeframe")}

@@ -1,4 +1,4 @@
-"""Parameter sets in JSON files: reading them, and the JSON schema that editors check them with."""
+"""Configurations in JSON files: reading them, and the JSON schema that editors check them with."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST_NAME: Final = 64
 
 
 class InvalidConfig(StrategyError, ValueError):
-    """A parameter set cannot be saved; `errors` says why, by field."""
+    """A configuration cannot be saved; `errors` says why, by field."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
         self.errors = dict(errors)
@@ -32,7 +32,7 @@ class InvalidConfig(StrategyError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A parameter set that was checked: all parameters are in it, and each is right."""
+    """A configuration that was checked: all parameters are in it, and each is right."""
 
     name: str
     strategy: str
@@ -41,7 +41,7 @@ class Draft:
 
 
 def checked(given: Mapping[str, Any]) -> Draft:
-    """Return the parameter set that `given` describes.
+    """Return the configuration that `given` describes.
 
     Raises InvalidConfig, by field; parameters as params.NAME.
     """
@@ -69,7 +69,7 @@ def checked(given: Mapping[str, Any]) -> Draft:
 
 
 def read_folder(folder: Path) -> list[Draft]:
-    """Return the parameter sets of all JSON files of a folder.
+    """Return the configurations of all JSON files of a folder.
 
     Raises InvalidConfig, by file, if any is wrong.
     """
@@ -93,7 +93,7 @@ def schema_of(strategies: Iterable[Description]) -> dict[str, Any]:
     """Return the JSON schema of a file: one alternative for each strategy."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A parameter set of a strategy",
+        "title": "A configuration of a strategy",
         "oneOf": [_alternative(strategy) for strategy in strategies],
     }
 

@@ -1,4 +1,4 @@
-"""Parameter sets of strategies, in versions that stay as they were once something ran with them."""
+"""Configurations of strategies, in versions that stay as they were once something ran with them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ConfigQuerySet(models.QuerySet["StrategyConfig"]):
 
 
 class StrategyConfig(models.Model):
-    """One version of a parameter set. What makes a target is never changed once it was used."""
+    """One version of a configuration. What makes a target is never changed once it was used."""
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,

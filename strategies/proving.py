@@ -1,4 +1,4 @@
-"""Making the proofs about a parameter set, and keeping what they found with it."""
+"""Making the proofs about a configuration, and keeping what they found with it."""
 
 from __future__ import annotations
 

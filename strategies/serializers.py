@@ -65,7 +65,7 @@ class ConfigsQuery(Query):
 
 
 class DraftSerializer(serializers.Serializer[Any]):
-    """A parameter set. What is left out of the parameters has its default."""
+    """A configuration. What is left out of the parameters has its default."""
 
     name = serializers.CharField(max_length=64)
     strategy = serializers.CharField(max_length=128, help_text="A key of /strategies/.")
@@ -74,7 +74,7 @@ class DraftSerializer(serializers.Serializer[Any]):
 
 
 class ChangeSerializer(serializers.Serializer[Any]):
-    """What changes of a parameter set; parameters replace all earlier ones."""
+    """What changes of a configuration; parameters replace all earlier ones."""
 
     strategy = serializers.CharField(max_length=128, required=False)
     timeframe = serializers.ChoiceField(choices=[each.value for each in Timeframe], required=False)

@@ -1,4 +1,4 @@
-"""Saving parameter sets in versions, using them, deleting them, asking for their proof."""
+"""Saving configurations in versions, using them, deleting them, asking for their proof."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def delete_config(config: StrategyConfig) -> None:
 
 @transaction.atomic
 def load_configs(folder: Path, owner: Model | None = None) -> list[StrategyConfig]:
-    """Save all parameter sets of a folder, or none of them.
+    """Save all configurations of a folder, or none of them.
 
     Raises InvalidConfig, by file.
     """
@@ -86,7 +86,7 @@ def load_configs(folder: Path, owner: Model | None = None) -> list[StrategyConfi
 
 
 def load_shipped() -> list[StrategyConfig]:
-    """Save the parameter sets that come along, and have them proven; return them.
+    """Save the configurations that come along, and have them proven; return them.
 
     Only where nothing was ever everybody's: what was deleted stays so.
     """

@@ -42,7 +42,7 @@ class ByName(CursorPagination):
 class ConfigViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[StrategyConfig]
 ):
-    """Parameter sets of strategies, in versions."""
+    """Configurations of strategies, in versions."""
 
     serializer_class = ConfigSerializer
     pagination_class = ByName
@@ -110,7 +110,7 @@ class ConfigViewSet(
 
 
 def _draft(serializer: Serializer[Any], stored: Mapping[str, Any]) -> Draft:
-    """Return the checked parameter set; raises ValidationError by field."""
+    """Return the checked configuration; raises ValidationError by field."""
     given = dict(serializer.initial_data) if isinstance(serializer.initial_data, dict) else {}
     serializer.is_valid(raise_exception=True)
     unknown = {name: value for name, value in given.items() if name not in serializer.fields}

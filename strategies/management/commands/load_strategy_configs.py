@@ -1,4 +1,4 @@
-"""manage.py load_strategy_configs: save the parameter sets of a folder, all or none."""
+"""manage.py load_strategy_configs: save the configurations of a folder, all or none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from strategies.services import load_configs, load_shipped
 
 
 class Command(BaseCommand):
-    help = "Save the parameter sets of a folder's JSON files as configurations, all or none."
+    help = "Save the configurations of a folder's JSON files, all or none."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("folder", nargs="?", type=Path, default=SHIPPED)
