@@ -31,10 +31,10 @@ def record(bot, cash, *, lots=0, tick=0, equity=None, day_equity=None, day=DAY):
     return state.tobytes()
 
 
-def begin(bot, minute=MINUTE, kernel=None):
-    """Open the first run of a bot."""
-    kernel = kernel or record(bot, bot.trading["cash"])
-    run = BotRun.objects.create(
+def open_run(bot, start, kernel, **values):
+    """Write down a bot's first run, from `start` on with the kernel's record `kernel`."""
+    given = {"engine_version": 1, "max_entry_age_ms": 60_000, "anchor": start} | values
+    return BotRun.objects.create(
         bot=bot,
         number=1,
         version=bot.version,
@@ -43,16 +43,20 @@ def begin(bot, minute=MINUTE, kernel=None):
         params=bot.config.params,
         source_hash="0" * 64,
         source="",
-        engine_version=1,
         instrument=bot.instrument,
         timeframe=bot.timeframe,
         trading=bot.trading,
         units=units_of(bot).as_json(),
-        max_entry_age_ms=60_000,
-        anchor=minute,
-        start=minute,
+        start=start,
         first_kernel=kernel,
+        **given,
     )
+
+
+def begin(bot, minute=MINUTE, kernel=None):
+    """Open the first run of a bot."""
+    kernel = kernel or record(bot, bot.trading["cash"])
+    run = open_run(bot, minute, kernel)
     Bot.objects.filter(pk=bot.pk).update(run=run, cursor=minute, kernel=kernel)
     bot.refresh_from_db()
     return bot

@@ -15,7 +15,6 @@ from bots.models import (
     Bot,
     BotEvent,
     BotPerformance,
-    BotRun,
     Fill,
     LedgerEntry,
     Order,
@@ -25,6 +24,7 @@ from bots.models import (
 from marketdata.models import from_ms
 from strategies.catalogue import describe_strategy
 from strategies.models import StrategyConfig
+from tests.bots.rows import open_run
 
 MINUTE = timedelta(minutes=1)
 START_MS = 1_793_577_600_000  # 2026-11-02T00:00:00Z, a Monday
@@ -65,31 +65,13 @@ def make_bot(owner, instrument, name="first", *, config=None, **values):
 
 def run_bot(bot, *, state="running", minutes=60, **record):
     """Open a bot's run: its deposit, a kernel's record and a cursor `minutes` on."""
-    units = Units.of(bot.instrument.spec)
-    kernel = new_state(units.cash_to_units(CASH))
+    kernel = new_state(Units.of(bot.instrument.spec).cash_to_units(CASH))
     first = kernel.tobytes()
     for name, value in record.items():
         assert name in STATE.names
         kernel[name] = value
-    run = BotRun.objects.create(
-        bot=bot,
-        number=1,
-        version=bot.version,
-        config=bot.config,
-        strategy=bot.config.strategy,
-        params=bot.config.params,
-        source_hash="0" * 64,
-        source="",
-        engine_version=KERNEL_VERSION,
-        instrument=bot.instrument,
-        timeframe=bot.timeframe,
-        trading=bot.trading,
-        units=units.as_json(),
-        max_entry_age_ms=900_000,
-        anchor=START - timedelta(days=1),
-        start=START,
-        first_kernel=first,
-    )
+    told = {"engine_version": KERNEL_VERSION, "max_entry_age_ms": 900_000}
+    run = open_run(bot, START, first, anchor=START - timedelta(days=1), **told)
     Bot.objects.filter(pk=bot.pk).update(
         state=state,
         desired="running",
