@@ -12,7 +12,7 @@ from django.db.models import F
 from bots.changes import change_state
 from bots.domain.lifecycle import TransitionRefused
 from bots.domain.liveness import Budget, Trouble
-from bots.models import Bot
+from bots.models import Bot, OwnerVerdict
 from marketdata.domain.timeframe import Timeframe
 
 WATCHDOG = "watchdog"
@@ -26,7 +26,10 @@ def budget() -> Budget:
 
 
 def restart_failed(bot: Bot, now: datetime) -> bool:
-    """Start a bot anew that its strategy stopped, when its pause is over; return whether."""
+    """Start a bot anew that its strategy stopped, when its pause is over; return whether.
+
+    None is while a limit over all bots of its owner stands: it would enter again.
+    """
     granted = budget()
     if bot.desired == Bot.Desired.STOPPED or granted.is_used_up(bot.restarts):
         return False
@@ -35,7 +38,7 @@ def restart_failed(bot: Bot, now: datetime) -> bool:
     if bot.restart_at is None or has_moved:
         _note(bot, now + granted.pause(bot.restarts))
         return False
-    if now < bot.restart_at:
+    if now < bot.restart_at or _is_forbidden(bot):
         return False
     number = bot.restarts + 1
     why = f"started anew after an error, {number} of {granted.restarts}"
@@ -79,6 +82,11 @@ def forgive(bot: Bot, now: datetime) -> None:
     )
     if now > bot.restart_at + well:
         Bot.objects.filter(pk=bot.pk).update(restarts=0, restart_at=None)
+
+
+def _is_forbidden(bot: Bot) -> bool:
+    is_live = bot.drive == Bot.Drive.LIVE
+    return is_live and OwnerVerdict.objects.filter(owner=bot.owner_id, lifted_at=None).exists()
 
 
 def _note(bot: Bot, at: datetime, **values: object) -> None:

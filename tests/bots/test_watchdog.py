@@ -9,7 +9,8 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from bots.changes import change_state
-from bots.models import Bot, BotEvent
+from bots.models import Bot, BotEvent, OwnerVerdict
+from bots.services import lift_verdict
 from bots.watchdog import watch_bots
 from marketdata.models import Instrument, to_ms
 from marketdata.storage import write_candles
@@ -185,6 +186,22 @@ def test_a_bot_that_went_well_for_a_while_has_its_whole_budget_again(bot):
     look(1)
     bot.refresh_from_db()
     assert (bot.restarts, bot.restart_at) == (0, None)
+
+
+def test_while_a_limit_of_its_owner_stands_no_failed_bot_enters_again(bot, ada):
+    change_state(bot, "error", source="step", trouble="strategy_error")
+    look()
+    verdict = OwnerVerdict.objects.create(
+        owner=ada, limit="max_drawdown", action="halt", time=MINUTE
+    )
+    Bot.objects.update(restart_at=timezone.now() - timedelta(seconds=1))
+    assert look(1) == set()
+    bot.refresh_from_db()
+    assert (bot.state, bot.restarts) == ("error", 0)
+    lift_verdict(verdict, ada)
+    assert look(1) == {bot.instrument_id}
+    bot.refresh_from_db()
+    assert bot.state == "starting"
 
 
 def test_a_bot_that_was_to_stop_is_not_started_anew(bot):
