@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 
 from backtests.domain.records import STATE
 from backtests.domain.units import Units
+from bots.changes import change_states
 from bots.domain.risk import (
     MAX_DAILY_LOSS,
     MAX_DRAWDOWN,
@@ -109,6 +110,23 @@ def lift(verdict: OwnerVerdict, by: Any = None) -> set[int]:
     return {instrument for _, instrument in given}
 
 
+def stop_failed(
+    bots: BotQuerySet, source: BotCommand.Source, *, actor: Any = None, why: str = ""
+) -> list[tuple[int, int]]:
+    """Order those of `bots` that an error stopped, whose runs are open, to end flat.
+
+    Return them with their instruments.
+    """
+    failed = bots.filter(state=Bot.State.ERROR, run__isnull=False, run__end=None, deleted_at=None)
+    rows = list(failed.select_for_update(of=("self",), skip_locked=True, no_key=True))
+    these = Bot.objects.filter(pk__in=[row.pk for row in rows])
+    these.update(desired=Bot.Desired.STOPPED)
+    told: dict[str, Any] = {"asked_by": actor, "why": why}
+    given = BotCommand.objects.give(these, BotCommand.Kind.FLATTEN, source, **told)
+    change_states(rows, Bot.State.STOPPING, source=source, actor=actor, why=why)
+    return given
+
+
 def accounts_of(owner_id: int) -> Iterable[Account]:
     """Yield the accounts of an owner's live bots as they were marked last, deleted ones too."""
     rows = Bot.objects.filter(owner=owner_id, drive=Bot.Drive.LIVE).exclude(kernel=None)
@@ -181,6 +199,9 @@ def _order(limits: OwnerLimits, told: str) -> set[int]:
     asked: set[int] = set()
     for kind in _ORDERS[OwnerLimits.Action(limits.action)]:
         given = BotCommand.objects.give(alive, kind, source, why=told)
+        asked |= {instrument for _, instrument in given}
+    if limits.action != OwnerLimits.Action.BLOCK:
+        given = stop_failed(_live(limits.owner_id), source, why=told)
         asked |= {instrument for _, instrument in given}
     return asked
 

@@ -11,9 +11,11 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from bots.changes import change_state
+from bots.changes import change_states
 from bots.models import Bot, BotCommand, BotRun
 from bots.models.bots import BotQuerySet
+from bots.publishing import tell_bots
+from bots.risk import stop_failed
 from bots.services.asking import ask_for
 from tcpdashboard.common.rights import may_change
 
@@ -43,12 +45,12 @@ def kill_bots(owner: User | None, actor: User | None, why: str = "") -> Killed:
     """
     if actor is not None and actor != owner and not may_change(actor, Bot):
         raise PermissionDenied("the bots of others are halted by who may change bots")
-    alive = Bot.objects.alive().filter(**{"owner": owner} if owner else {})
+    alive = _owned(owner).alive()
     told: dict[str, Any] = {"asked_by": actor, "why": why}
     with transaction.atomic():
         unbegun = _halt_unbegun(alive, actor, why)
         reached = BotCommand.objects.give(alive, BotCommand.Kind.HALT, KILL_SWITCH, **told)
-        reached += _stop_failed(owner, actor, why)
+        reached += stop_failed(_owned(owner), KILL_SWITCH, actor=actor, why=why)
         ask_for(instrument for _, instrument in reached)
     reached += unbegun
     log.warning("bots_killed", number=len(reached), owner=owner and owner.pk)
@@ -58,6 +60,10 @@ def kill_bots(owner: User | None, actor: User | None, why: str = "") -> Killed:
     )
 
 
+def _owned(owner: User | None) -> BotQuerySet:
+    return Bot.objects.filter(**{"owner": owner} if owner else {})
+
+
 def _halt_unbegun(alive: BotQuerySet, actor: User | None, why: str) -> list[tuple[int, int]]:
     """Halt the bots that have no run yet, in which an order could take effect."""
     has_run = Exists(BotRun.objects.filter(bot=OuterRef("pk"), end=None))
@@ -65,25 +71,6 @@ def _halt_unbegun(alive: BotQuerySet, actor: User | None, why: str) -> list[tupl
     # One that a step is just opening a run for gets an order instead.
     rows = list(unbegun.select_for_update(skip_locked=True, no_key=True))
     Bot.objects.filter(pk__in=[row.pk for row in rows]).update(desired=Bot.Desired.STOPPED)
-    for row in rows:
-        change_state(row, Bot.State.HALTED, source=KILL_SWITCH, actor=actor, why=why)
+    change_states(rows, Bot.State.HALTED, source=KILL_SWITCH, actor=actor, why=why)
+    tell_bots({row.pk: row.owner_id for row in rows})
     return [(row.pk, row.instrument_id) for row in rows]
-
-
-def _stop_failed(owner: User | None, actor: User | None, why: str) -> list[tuple[int, int]]:
-    """Order the bots that an error stopped, whose runs are open, to end flat."""
-    failed = Bot.objects.filter(
-        state=Bot.State.ERROR, run__isnull=False, run__end=None, deleted_at=None
-    )
-    rows = list(
-        failed.filter(**{"owner": owner} if owner else {}).select_for_update(
-            of=("self",), skip_locked=True, no_key=True
-        )
-    )
-    these = Bot.objects.filter(pk__in=[row.pk for row in rows])
-    these.update(desired=Bot.Desired.STOPPED)
-    told: dict[str, Any] = {"asked_by": actor, "why": why}
-    given = BotCommand.objects.give(these, BotCommand.Kind.FLATTEN, KILL_SWITCH, **told)
-    for row in rows:
-        change_state(row, Bot.State.STOPPING, source=KILL_SWITCH, actor=actor, why=why)
-    return given

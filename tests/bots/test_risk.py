@@ -89,6 +89,25 @@ def test_each_action_is_its_orders(ada, bots, action, kinds):
     assert list(given.values_list("kind", flat=True)) == kinds
 
 
+@pytest.mark.parametrize(
+    ("action", "state", "kinds"),
+    [
+        ("block", "error", []),
+        ("flatten", "stopping", ["flatten"]),
+        ("halt", "stopping", ["flatten"]),
+    ],
+)
+def test_a_failed_bot_that_may_hold_a_position_is_ended_flat(ada, bots, action, state, kinds):
+    change_state(bots[1], "error", source="step", why="boom")
+    set_limits(ada, {"max_drawdown": 0.1, "action": action}, ada)
+    mark(bots[0], 7000)
+    sweep_limits()
+    bots[1].refresh_from_db()
+    assert bots[1].state == state
+    given = BotCommand.objects.filter(bot=bots[1])
+    assert list(given.values_list("kind", flat=True)) == kinds
+
+
 def test_nobody_elses_bots_and_no_rehearsals_are_touched(ada, bots):
     bob = make_person("bob")
     make_running(make_bot(bob, "bobs"))
