@@ -98,11 +98,9 @@ class BotForm(forms.Form):
     def given(self) -> dict[str, Any]:
         """Return the fields of a draft that a valid form says."""
         cleaned = self.cleaned_data
-        config = StrategyConfig.objects.get(pk=cleaned["config"])
         told = {
             "name": cleaned["name"],
-            "config": config.name,
-            "config_version": config.version,
+            "config": StrategyConfig.objects.get(pk=cleaned["config"]),
             "trading": trading_of(cleaned),
             "max_entry_age_s": cleaned["max_entry_age_s"],
             "notes": cleaned["notes"],

@@ -140,6 +140,10 @@ class _Reader:
             return None
 
     def config(self, owner: Any) -> StrategyConfig | None:
+        chosen = self._given.get("config")
+        if isinstance(chosen, StrategyConfig):
+            # A form's choice among those of its owner: another one may have the same name.
+            return chosen
         name, version = self._text("config"), self._whole("config_version", least=1)
         if "config" in self.errors or "config_version" in self.errors:
             return None
