@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -23,16 +24,34 @@ where bot_id = %s and time >= coalesce(%s::timestamptz, '-infinity')
 order by time
 """
 
-# The last value of each bot in each step of time: what it was worth at the step's end. A candle
-# that closes with a step belongs to it.
-_STEPS: Final = """
+_SPANS: Final = """
 select bot_id,
-    (floor((extract(epoch from time) - 0.001) / %(step)s) * %(step)s * 1000)::bigint as at,
-    (array_agg(equity::float8 order by time desc))[1]
-from bots_botperformance
-where bot_id = any(%(bots)s) and time >= coalesce(%(start)s::timestamptz, '-infinity')
-group by bot_id, at order by at
+    (select time from bots_botperformance own where own.bot_id = bot.bot_id
+        order by time limit 1) as first,
+    (select time from bots_botperformance own where own.bot_id = bot.bot_id
+        order by time desc limit 1) as last
+from unnest(%(bots)s::bigint[]) as bot (bot_id)
 """
+
+# The last value of each bot in each step of time: what it was worth at the step's end. A candle
+# that closes with a step belongs to it. Each value is one look into the index: a month of minutes
+# is not read for the ends of its days.
+_STEPS: Final = f"""
+select span.bot_id, (extract(epoch from step.at) * 1000)::bigint, value.equity
+from ({_SPANS}) as span
+cross join lateral generate_series(
+    date_bin(make_interval(secs => %(step)s), span.first - interval '1 millisecond',
+        timestamptz '1970-01-01 00:00:00+00'),
+    span.last - interval '1 millisecond', make_interval(secs => %(step)s)
+) as step (at)
+cross join lateral (
+    select equity::float8 as equity from bots_botperformance own
+    where own.bot_id = span.bot_id and own.time > step.at
+        and own.time <= step.at + make_interval(secs => %(step)s)
+    order by own.time desc limit 1
+) as value
+order by step.at
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +82,17 @@ def read_curve(bot_id: int, start: Any = None, end: Any = None) -> Curve:
     return Curve(table[:, 0].astype(np.int64), table[:, 1], table[:, 2])
 
 
-def read_steps(bot_ids: Iterable[int], step_s: int, start: Any = None) -> tuple[Times, Values]:
+def read_span(bot_ids: Iterable[int]) -> tuple[datetime, datetime] | None:
+    """Return the first and the last close that is stored of any of several bots."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SPANS, {"bots": list(bot_ids)})
+        rows = [(first, last) for _, first, last in cursor.fetchall() if first is not None]
+    if not rows:
+        return None
+    return min(first for first, _ in rows), max(last for _, last in rows)
+
+
+def read_steps(bot_ids: Iterable[int], step_s: int) -> tuple[Times, Values]:
     """Return what each of several bots was worth at the end of each step of time.
 
     Times are the starts of steps (ms) in which any bot has a value; values are a row for each of
@@ -71,7 +100,7 @@ def read_steps(bot_ids: Iterable[int], step_s: int, start: Any = None) -> tuple[
     """
     ids = list(bot_ids)
     with connection.cursor() as cursor:
-        cursor.execute(_STEPS, {"step": step_s, "bots": ids, "start": start})
+        cursor.execute(_STEPS, {"step": step_s, "bots": ids})
         rows = cursor.fetchall()
     times = np.unique(np.array([at for _, at, _ in rows], dtype=np.int64))
     values = np.full((len(ids), len(times)), np.nan)

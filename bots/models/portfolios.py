@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
-from django.db.models import Count, Min, Sum
+from django.db.models import Count, Sum
 from django.db.models.functions import TruncWeek
 
 from bots.domain.holdings import (
@@ -20,9 +20,8 @@ from bots.domain.holdings import (
     weeks,
 )
 from bots.models.bots import Bot
-from bots.models.curves import read_steps
+from bots.models.curves import read_span, read_steps
 from bots.models.figures import BotRow, bot_rows
-from bots.models.ledger import BotPerformance
 from bots.models.limits import OwnerLimits
 from bots.models.trades import Fill
 from marketdata.models import from_ms, to_ms
@@ -34,6 +33,8 @@ MOST_ALIKE: Final = 16
 _MOST_WEEKS: Final = 26
 _STEPS_S: Final = (60, 300, 900, 3_600, 4 * 3_600, 86_400)
 _MOST_POINTS: Final = 1_500
+_MOST_VALUES: Final = 100_000
+"""Points of a curve, and what is read of all accounts for it."""
 
 
 def portfolio_of(owner: Any, asked: str | None) -> dict[str, Any]:
@@ -94,12 +95,12 @@ def _totals(rows: Sequence[BotRow]) -> dict[str, Any]:
 
 
 def _curve(ids: Sequence[int], capital: Any) -> dict[str, Any]:
-    span = BotPerformance.objects.filter(bot__in=ids).aggregate(first=Min("time"))
-    if span["first"] is None:
+    span = read_span(ids)
+    if span is None:
         return {"time": [], "equity": [], "drawdown": []}
-    newest = BotPerformance.objects.filter(bot__in=ids).order_by("-time").values_list("time")[:1]
-    length_s = (newest[0][0] - span["first"]).total_seconds()
-    fitting = (step for step in _STEPS_S if length_s / step <= _MOST_POINTS)
+    length_s = (span[1] - span[0]).total_seconds()
+    most = min(_MOST_POINTS, _MOST_VALUES // len(ids))
+    fitting = (step for step in _STEPS_S if length_s / step <= most)
     step_s = next(fitting, _STEPS_S[-1])
     times, values = read_steps(ids, step_s)
     equity = summed(values, capital)
@@ -111,12 +112,13 @@ def _curve(ids: Sequence[int], capital: Any) -> dict[str, Any]:
 
 
 def _exposure(rows: Sequence[BotRow]) -> list[dict[str, Any]]:
-    """Return what is held of each instrument, signed, and as a share of all equity."""
-    equity = sum(float(_figures(row).equity) for row in rows)
+    """Return what is held of each instrument, signed, and as a share of the equity of its bots."""
+    kept = [row for row in rows if row.bot.deleted_at is None]
+    equity = sum(float(_figures(row).equity) for row in kept)
     held: dict[str, list[float]] = {}
-    for row in rows:
+    for row in kept:
         worth = float(_figures(row).equity - _figures(row).cash)
-        if row.bot.deleted_at is None and worth:
+        if worth:
             held.setdefault(row.bot.instrument.symbol, []).append(worth)
     found = [
         {
