@@ -99,6 +99,7 @@ class BotRow:
             "desired": bot.desired,
             "trouble": bot.trouble,
             "version": bot.version,
+            "is_deleted": bot.deleted_at is not None,
             "last_candle_ms": None if self.last_candle is None else to_ms(self.last_candle),
             "lag_ms": self.lag_ms,
             "parity": self.parity,

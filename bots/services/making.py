@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from bots.loading import BotDraft, InvalidBot, checked
 from bots.models import Bot, BotEvent, BotRun
+from bots.publishing import tell_bots
 from bots.services.locking import PERSON, SYSTEM, locked
 from bots.services.proof import proof_errors
 from strategies.services import use_config
@@ -219,6 +220,7 @@ def _tell(
         why=why,
         details=dict(details or {}),
     )
+    tell_bots({bot.pk: bot.owner_id})
 
 
 @contextmanager

@@ -12,8 +12,10 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from bots.changes import change_state
+from bots.domain.risk import MAX_DAILY_LOSS, MAX_EXPOSURE
 from bots.loading import InvalidBot, trading_errors
 from bots.models import Bot, BotCommand, BotRun, OwnerLimits, OwnerVerdict
+from bots.publishing import tell_bots
 from bots.services.asking import ask_for
 from bots.services.locking import PERSON, SYSTEM, lock_owner, locked
 from bots.services.proof import proof_errors
@@ -24,7 +26,9 @@ _STARTABLE: Final = (Bot.State.CREATED, Bot.State.STOPPED, Bot.State.HALTED, Bot
 _AT_WORK: Final = (Bot.State.RUNNING, Bot.State.PAUSED)
 _STANDING: Final = "{limit} of all your bots was reached at {time:%Y-%m-%d %H:%M} UTC: {until}"
 _UNTIL_DAY: Final = "it ends with the day, or when a person lifts it on the Portfolio page"
+_UNTIL_BELOW: Final = "it ends when it is below again, or when a person lifts it"
 _UNTIL_LIFTED: Final = "a person must lift it on the Portfolio page"
+_UNTIL: Final = {MAX_DAILY_LOSS: _UNTIL_DAY, MAX_EXPOSURE: _UNTIL_BELOW}
 
 
 @transaction.atomic
@@ -116,7 +120,7 @@ def _verdict_errors(owner_id: int) -> dict[str, str]:
     standing = OwnerVerdict.objects.filter(owner=owner_id, lifted_at=None).first()
     if standing is None:
         return {}
-    until = _UNTIL_DAY if standing.limit == "max_daily_loss" else _UNTIL_LIFTED
+    until = _UNTIL.get(standing.limit, _UNTIL_LIFTED)
     return {standing.limit: _STANDING.format(limit=standing.limit, time=standing.time, until=until)}
 
 
@@ -144,6 +148,8 @@ def _want(bot: Bot, desired: Bot.Desired, **values: object) -> None:
     bot.desired = desired
     for name, value in values.items():
         setattr(bot, name, value)
+    # The step tells what comes of it; without a run there may be none.
+    tell_bots({bot.pk: bot.owner_id})
 
 
 def _source(actor: User | None) -> str:

@@ -41,15 +41,19 @@ function follow() {
   }
 }
 
+/** Other states take other orders, and may not be wanted here; an edit may change every word. */
+function isAsShown(shown, row) {
+  const isEdited = shown.version !== String(row.version) || shown.name !== row.name;
+  return shown.state === row.state && shown.trouble === row.trouble && !isEdited;
+}
+
 function hear({ bots }, kind) {
   // Whatever was told before this message may be missing.
   if (kind !== "update") refresh();
   for (const row of bots ?? []) {
     const element = section.querySelector(`tr[data-bot="${row.id}"]`);
-    const isSame = element !== null && element.dataset.state === row.state && element.dataset.trouble === row.trouble;
     if (element !== null) fillCells(element, row);
-    // Other states take other orders, and may not be wanted here.
-    if (!isSame) refresh();
+    if (element === null || row.is_deleted || !isAsShown(element.dataset, row)) refresh();
   }
 }
 
@@ -115,6 +119,12 @@ document.getElementById("open-kill")?.addEventListener("click", () =>
   }),
 );
 
+const nothing = document.getElementById("no-bots");
+if (nothing !== null) {
+  stream.subscribe(nothing.dataset.topic, ({ bots }, { kind }) => {
+    if (kind === "update" && bots?.some((row) => !row.is_deleted)) window.location.reload();
+  });
+}
 if (section !== null) {
   table = new Part(section, complain);
   table.onLoaded = () => {

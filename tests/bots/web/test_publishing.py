@@ -11,8 +11,10 @@ from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from bots import services
 from bots.publishing import BotsPublisher, bot_topic, bots_topic, tell_bots
 from tcpdashboard.common.realtime import channel_of
+from tests.bots.web.rows import make_config
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(60)]
 
@@ -57,6 +59,21 @@ def test_the_owners_topic_has_the_rows_that_changed(anns):
     told = follower.next()["bots"]
     follower.close()
     assert [row["id"] for row in told] == [anns.pk]
+
+
+def test_a_bot_that_is_made_changed_or_taken_away_is_told_to_its_owner(ann, btc):
+    config = make_config()
+    given = {"name": "told", "symbol": "BTC-USDT", "exchange": "okx-sim", "config": config.name}
+    follower = Follower(bots_topic(ann.pk))
+    bot = services.create_bot(ann, services.checked(ann, given))
+    made = follower.next()["bots"][-1]
+    services.edit_bot(bot, {"name": "renamed"}, ann)
+    renamed = follower.next()["bots"][-1]
+    services.delete_bot(bot, ann)
+    deleted = follower.next()["bots"][-1]
+    follower.close()
+    told = [(row["id"], row["name"], row["is_deleted"]) for row in (made, renamed, deleted)]
+    assert told == [(bot.pk, "told", False), (bot.pk, "renamed", False), (bot.pk, "renamed", True)]
 
 
 def test_nothing_is_read_of_bots_that_nobody_follows(anns):
