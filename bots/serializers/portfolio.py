@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from bots.models import OwnerLimits, OwnerVerdict
 from bots.serializers.records import CurveSerializer
+from bots.services import too_many
 from marketdata.serializers.queries import Query
 
 
@@ -85,6 +86,10 @@ class PortfolioSerializer(serializers.Serializer[Any]):
 class LimitsSerializer(serializers.ModelSerializer[OwnerLimits]):
     """Limits over all bots of an owner; null for no limit."""
 
+    warning = serializers.SerializerMethodField(
+        help_text="Said where more bots are alive than may be: they go on; or empty."
+    )
+
     class Meta:
         model = OwnerLimits
         fields = (
@@ -94,8 +99,12 @@ class LimitsSerializer(serializers.ModelSerializer[OwnerLimits]):
             "max_open_bots",
             "action",
             "changed_at",
+            "warning",
         )
         read_only_fields = ("changed_at",)
+
+    def get_warning(self, limits: OwnerLimits) -> str:
+        return too_many(limits)
 
 
 class VerdictSerializer(serializers.ModelSerializer[OwnerVerdict]):

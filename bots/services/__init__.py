@@ -5,7 +5,7 @@ Who may ask is for the caller to know: a bot's owner, or staff who may change bo
 
 from bots.loading import BotDraft, InvalidBot, checked
 from bots.services.killing import Killed, kill_bots
-from bots.services.limits import lift_verdict, set_limits
+from bots.services.limits import lift_verdict, set_limits, too_many
 from bots.services.making import clone_bot, create_bot, delete_bot, edit_bot, reset_bot
 from bots.services.orders import flatten_bot, pause_bot, resume_bot, start_bot, stop_bot
 
@@ -27,4 +27,5 @@ __all__ = [
     "set_limits",
     "start_bot",
     "stop_bot",
+    "too_many",
 ]

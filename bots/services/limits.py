@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from bots.loading import InvalidBot
-from bots.models import OwnerLimits, OwnerVerdict
+from bots.models import Bot, OwnerLimits, OwnerVerdict
 from bots.risk import lift
 from bots.services.asking import ask_for
 from strategies.domain.spelling import did_you_mean
@@ -39,6 +39,15 @@ def set_limits(owner: User, given: Mapping[str, Any], actor: User) -> OwnerLimit
     limits, _ = OwnerLimits.objects.update_or_create(owner=owner, defaults=dict(given))
     log.info("owner_limits_set", owner=owner.pk, by=actor.pk, **given)
     return limits
+
+
+def too_many(limits: OwnerLimits) -> str:
+    """Return what is to be known where more bots are alive than may be; else nothing."""
+    most = limits.max_open_bots
+    alive = Bot.objects.alive().filter(owner=limits.owner_id).count()
+    if most is None or alive <= most:
+        return ""
+    return f"{alive} of your bots are at work, {most} may be: they go on, and no other starts"
 
 
 @transaction.atomic

@@ -60,6 +60,7 @@ def _page(request: HttpRequest, form: LimitsForm | None = None) -> HttpResponse:
         "section": "portfolio",
         "topic": bots_topic(user.pk),
         "form": form or LimitsForm(initial=LimitsForm.initial_of(limits)),
+        "too_many": services.too_many(limits),
         "verdicts": verdicts[:_MOST_VERDICTS],
         **_figures(request),
     }

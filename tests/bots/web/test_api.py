@@ -175,6 +175,12 @@ def test_limits_are_shares_and_null_for_none(api):
     assert api.send("bot-limits/", {"max_drawdown": 20}, "patch").status_code == 400
 
 
+def test_limits_below_what_is_at_work_answer_a_warning(api):
+    told = api.send("bot-limits/", {"max_open_bots": 0}, "patch").json()
+    assert told["warning"].startswith("1 of your bots are at work, 0 may be")
+    assert api.send("bot-limits/", {"max_open_bots": 1}, "patch").json()["warning"] == ""
+
+
 def test_the_portfolio_is_ones_own(api, anns, bob, browser_of):
     told = api.get("portfolio/").json()
     assert (told["quote"], told["totals"]["bots"]) == ("USDT", 1)
