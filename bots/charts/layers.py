@@ -11,6 +11,8 @@ from bots.domain.trips import RoundTrip
 
 Mark = tuple[int, float, str, str]
 """Time (ms), price, side and what it says."""
+Rules = tuple[datetime, Mapping[str, Any]]
+"""When a run began, and its settings of trading."""
 
 _PPM: Final = 1_000_000
 _STOPS: Final = (("stop_loss", "Stop-loss", -1), ("take_profit", "Take-profit", 1))
@@ -47,22 +49,21 @@ def signal_marks(signals: Iterable[Any]) -> list[Mark]:
 
 
 def stop_lines(
-    trips: Sequence[RoundTrip], trading: Mapping[str, Any], start_ms: int, end_ms: int
+    trips: Sequence[RoundTrip], rules: Sequence[Rules], start_ms: int, end_ms: int
 ) -> list[dict[str, Any]]:
     """Return the fixed stops of the newest round trips as lines from entry to exit.
 
-    Each line is broken by None between trips.
+    `rules` are those of the bot's runs, oldest first: a stop is set by the run of the entry. Each
+    line is broken by None between trips.
     """
     lines = []
     for name, title, way in _STOPS:
-        share = trading.get(name)
-        if share is None:
-            continue
         times: list[int | None] = []
         values: list[float | None] = []
         for trip in trips[-MOST_LINES:]:
             first, last = _ms(trip.entry), _ms(trip.exit) if trip.exit else end_ms
-            if last < start_ms or first >= end_ms:
+            share = _rules_at(trip.entry, rules).get(name)
+            if share is None or last < start_ms or first >= end_ms:
                 continue
             side = 1 if trip.side == "long" else -1
             level = float(trip.entry_price * (1 + side * way * Decimal(str(share))))
@@ -71,6 +72,12 @@ def stop_lines(
         if times:
             lines.append({"title": title, "time": times, "value": values})
     return lines
+
+
+def _rules_at(time: datetime, rules: Sequence[Rules]) -> Mapping[str, Any]:
+    """Return the settings of trading of the run that `time` lies in."""
+    begun = [trading for start, trading in rules if start <= time]
+    return begun[-1] if begun else {}
 
 
 def _ms(time: datetime) -> int:

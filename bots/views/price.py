@@ -110,12 +110,13 @@ def layer(request: HttpRequest, pk: int) -> HttpResponse:
     signals = bot.signals.filter(**span).order_by("-time")[:MOST_MARKS]
     marks = sorted([*fill_marks(fills), *signal_marks(signals)], key=lambda mark: mark[0])
     trips = round_trips(newest_fills(bot, MOST_MARKS))
+    rules = list(bot.runs.order_by("number").values_list("start", "trading"))
     columns = ("time", "price", "side", "text")
     return JsonResponse(
         {
             "key": f"bot:{bot.pk}",
             "title": bot.name,
             "marks": {name: [mark[place] for mark in marks] for place, name in enumerate(columns)},
-            "lines": stop_lines(trips, bot.trading, start_ms, end_ms),
+            "lines": stop_lines(trips, rules, start_ms, end_ms),
         }
     )
