@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.db.models import Model, QuerySet
@@ -28,8 +29,12 @@ from bots.services import InvalidBot
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
+    _ModelForm = forms.ModelForm[Bot]
 else:
     _ModelAdmin = admin.ModelAdmin
+    _ModelForm = forms.ModelForm
+
+_EXAMPLE: Final = '{"name": "EMA on BTC", "symbol": "BTC-USDT", "config": "EMA 12/26"}'
 
 
 class ReadOnly(_ModelAdmin):
@@ -45,6 +50,35 @@ class ReadOnly(_ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+class NewBotForm(_ModelForm):
+    """A bot for anybody, described as in a file for `create_bot --config`."""
+
+    draft: services.BotDraft
+    description = forms.JSONField(
+        help_text=f"As in a file for create_bot, such as {_EXAMPLE}; it waits until it is started."
+    )
+
+    class Meta:
+        model = Bot
+        fields = ("owner",)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if self.errors:
+            return cleaned
+        owner, given = cleaned["owner"], cleaned["description"]
+        if not isinstance(given, dict):
+            raise forms.ValidationError({"description": "Expected an object."})
+        try:
+            self.draft = services.checked(owner, given)
+        except InvalidBot as error:
+            told = [f"{field}: {reason}" for field, reason in error.errors.items()]
+            raise forms.ValidationError({"description": told}) from error
+        if Bot.objects.filter(owner=owner, name=self.draft.name, deleted_at=None).exists():
+            self.add_error("description", f"name: {owner} has a bot called {self.draft.name!r}")
+        return cleaned
 
 
 @admin.register(Bot)
@@ -70,9 +104,22 @@ class BotAdmin(ReadOnly):
     exclude = ("kernel",)
     actions = ("start", "stop", "pause", "resume", "flatten")
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return cast("User", request.user).has_perm("bots.add_bot")
+
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        fields = super().get_readonly_fields(request, obj)
+        fields = super().get_readonly_fields(request, obj) if obj else []
         return [name for name in fields if name not in self.exclude]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        new = {} if obj else {"form": NewBotForm}
+        return super().get_form(request, obj, **new, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Make the bot through the service; nothing of an existing one is entered here."""
+        if not change:
+            made = services.create_bot(obj.owner, form.draft, cast("User", request.user))
+            obj.__dict__.update(made.__dict__)
 
     @admin.action(description="Start", permissions=["change"])
     def start(self, request: HttpRequest, queryset: QuerySet[Bot]) -> None:

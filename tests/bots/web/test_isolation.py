@@ -221,10 +221,31 @@ def test_what_a_bot_did_cannot_be_changed_in_the_admin(secret, staff, browser_of
             continue
         page = client.get(reverse(f"admin:bots_{model._meta.model_name}_change", args=[row.pk]))
         assert page.status_code == 200, model
-        assert not site.has_add_permission(page.wsgi_request)
+        # A bot is made there through the service, and waits.
+        assert site.has_add_permission(page.wsgi_request) == (model is Bot)
         assert not site.has_delete_permission(page.wsgi_request, row)
         writable = set(site.get_form(page.wsgi_request, row).base_fields)
         assert writable == set(), model
+
+
+def test_a_bot_made_in_the_admin_is_checked_as_everywhere(secret, staff, bob, browser_of):
+    client = browser_of(staff)
+    address = reverse("admin:bots_bot_add")
+    given = {"name": "bobs", "symbol": "BTC-USDT", "config": secret.config.name}
+    answer = client.post(address, {"owner": bob.pk, "description": json.dumps(given)})
+    assert answer.status_code == 403, "staff without the right"
+    staff.is_superuser = True
+    staff.save()
+    assert client.get(address).status_code == 200
+    wrong = json.dumps(given | {"symbol": "BTC-USDX"})
+    refused = client.post(address, {"owner": bob.pk, "description": wrong})
+    assert "did you mean" in refused.content.decode()
+    for expected in (302, 200):
+        answer = client.post(address, {"owner": bob.pk, "description": json.dumps(given)})
+        assert answer.status_code == expected
+    bot = Bot.objects.get(owner=bob)
+    assert (bot.name, bot.state, bot.config) == ("bobs", "created", secret.config)
+    assert BotEvent.objects.get(bot=bot).actor == staff
 
 
 def test_anothers_configuration_cannot_be_given_to_a_bot(secret, bob, browser_of):
