@@ -134,6 +134,7 @@ def _page(request: HttpRequest, form: BotForm, bot: Bot | None = None) -> HttpRe
         "section": "bots",
         "form": form,
         "bot": bot,
+        "has_configs": bool(_first(form, "config")),
         "has_instruments": Instrument.objects.enabled().exists(),
         **_facts(bot.owner if bot else request.user, config, instrument),
     }
