@@ -2,9 +2,7 @@
 
 import { percent, whole } from "../format.js";
 import { fetchJson, fetchPart, order } from "../rest.js";
-import { stream } from "../stream.js";
-
-const OVER = new Set(["done", "failed", "cancelled"]);
+import { followJob } from "./jobs.js";
 
 const form = document.getElementById("bot-form");
 const facts = document.getElementById("facts");
@@ -37,7 +35,7 @@ async function prove(button) {
   complain("");
   try {
     const { topic } = await order(`/api/v1/strategy-configs/${button.dataset.prove}/check/`);
-    follow(topic, (job) => {
+    followJob(topic, (job) => {
       if (job.error) complain(job.error);
       showFacts();
     });
@@ -45,14 +43,6 @@ async function prove(button) {
     complain(error.message);
     showFacts();
   }
-}
-
-function follow(topic, ended) {
-  const stop = stream.subscribe(topic, ({ job }) => {
-    if (job === undefined || !OVER.has(job.state)) return;
-    stop();
-    ended(job);
-  });
 }
 
 // ------------------------------------------------------------------ the last 90 days
@@ -72,7 +62,7 @@ async function rehearse(button) {
   button.disabled = false;
   if (told?.url !== undefined) {
     say("Being computed…", told.url);
-    follow(told.topic, (job) => showResult(told, job));
+    followJob(told.topic, (job) => showResult(told, job));
   } else {
     outcome.hidden = true;
     showErrors(told?.errors);
