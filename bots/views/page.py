@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,14 +13,17 @@ from django.views.decorators.http import require_POST, require_safe
 
 from backtests.charts.numbers import money, percent, ratio, tone
 from bots import services
+from bots.domain.drafts import LONGEST_NOTES
 from bots.domain.trips import RoundTrip, round_trips
 from bots.models import Order, ParityReport
 from bots.models.access import may_order
 from bots.models.figures import BotRow, newest_fills
 from bots.publishing import bot_topic
+from bots.services import InvalidBot
 from bots.views.access import bot_or_404, row_or_404
 from bots.views.price import price_settings
 from bots.views.records import TABLES, records_context
+from bots.views.settings import trading_words
 from bots.views.words import row_words
 from marketdata.views.quotes import price_decimals
 
@@ -53,6 +57,7 @@ def bot_page(request: HttpRequest, pk: int) -> HttpResponse:
         "topic": bot_topic(bot.owner_id, bot.pk),
         "tables": TABLES,
         "price": price_settings(bot),
+        "trading": trading_words(bot.trading, bot.instrument.quote),
         "decimals": price_decimals(bot.instrument),
         **row_words(row),
         **parts_context(row),
@@ -82,17 +87,21 @@ def save_notes(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep what a person wrote about a bot."""
     bot = bot_or_404(request, pk)
     if may_order(request.user, bot):
-        notes = {"notes": request.POST.get("notes", "")[:10_000]}
-        services.edit_bot(bot, notes, cast("User", request.user))
+        notes = {"notes": request.POST.get("notes", "")[:LONGEST_NOTES]}
+        try:
+            services.edit_bot(bot, notes, cast("User", request.user))
+        except InvalidBot as error:
+            messages.error(request, f"The notes were not saved: {error}.")
     return redirect("bot", pk)
 
 
 def parts_context(row: BotRow) -> dict[str, Any]:
     """Return what the head of the page shows: cards, waiting orders, the newest report."""
     bot = row.bot
-    trips = round_trips(newest_fills(bot, MOST_FILLS))
+    fills = newest_fills(bot, MOST_FILLS)
+    trips = round_trips(fills)
     return {
-        "cards": [*_account(row), *_skill(trips)],
+        "cards": [*_account(row), *_skill(trips, is_all=len(fills) < MOST_FILLS)],
         "waiting": bot.orders.filter(state=Order.State.WAITING).order_by("pk"),
         "commands": bot.commands.filter(applied_at=None).order_by("pk"),
         "report": ParityReport.objects.filter(run__bot=bot).order_by("-pk").first(),
@@ -129,14 +138,15 @@ def _account(row: BotRow) -> list[Card]:
     ]
 
 
-def _skill(trips: list[RoundTrip]) -> list[Card]:
+def _skill(trips: list[RoundTrip], *, is_all: bool) -> list[Card]:
     """Return what its closed round trips say; a dash where that is not known."""
+    told = "closed" if is_all else f"closed, of its last {MOST_FILLS:,} fills"
     profits = [float(trip.profit) for trip in trips if trip.profit is not None]
     won, lost = sum(p for p in profits if p > 0), -sum(p for p in profits if p < 0)
     wins = sum(p > 0 for p in profits)
     mean = sum(profits) / len(profits) if profits else None
     return [
-        Card("Round trips", str(len(profits)), note="closed"),
+        Card("Round trips", str(len(profits)), note=told),
         Card(
             "Win rate",
             percent(wins / len(profits) if profits else None),

@@ -114,7 +114,7 @@ TABLES: Final[Mapping[str, Table]] = {
     ),
     "signals": Table(
         "Signals",
-        ("Candle closed", "Wants", "Close", "Bid / ask", "Because", ""),
+        ("Candle closed", "Wants", "Close", "Bid / ask", "Because", "Missed"),
         lambda bot: bot.signals.order_by("-time"),
         signal_cells,
         "Its strategy has not changed its mind yet.",

@@ -26,10 +26,10 @@ ORDERS: Final[dict[str, tuple[str, ...]]] = {
     State.STARTING: ("stop",),
     State.RUNNING: ("pause", "stop", "flatten"),
     State.PAUSED: ("resume", "stop", "flatten"),
-    State.HALTED: ("start", "delete"),
+    State.HALTED: ("start", "reset", "delete"),
     State.STOPPING: (),
-    State.STOPPED: ("start", "delete"),
-    State.ERROR: ("start", "delete"),
+    State.STOPPED: ("start", "reset", "delete"),
+    State.ERROR: ("start", "stop"),
 }
 """What may be ordered of a bot in each state, the likeliest first."""
 
@@ -41,7 +41,7 @@ MEANINGS: Final = {
     State.HALTED: "Flat, by a limit or the kill switch. Start it again when you have seen why.",
     State.STOPPING: "Closes its position, then ends.",
     State.STOPPED: "Ended by a person. Starting it opens a new run with the account as it is.",
-    State.ERROR: "Ended by a failure; the page of the bot tells which.",
+    State.ERROR: "Kept by a failure, which its page tells; its run is open until you stop it.",
 }
 TROUBLES: Final = {
     "feed_stale": "The exchange or its collector brings nothing.",

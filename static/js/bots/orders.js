@@ -17,6 +17,11 @@ const QUESTIONS = {
     text: "Its position is closed at the last trade. The bot goes on and may enter again with its next decision.",
     yes: "Flatten",
   },
+  reset: {
+    title: (name) => `Reset ${name}?`,
+    text: "A new bot of this name begins with the initial balance. What this one did is kept in the records.",
+    yes: "Reset",
+  },
   delete: {
     title: (name) => `Delete ${name}?`,
     text: "It leaves every list. What it did is kept in the records.",

@@ -6,6 +6,7 @@ import { fetchJson, order } from "../rest.js";
 import { stream } from "../stream.js";
 import { fillCells } from "./cells.js";
 import { Curve } from "./curve.js";
+import { followJob } from "./jobs.js";
 import { giveOrder } from "./orders.js";
 import { PriceChart } from "./price.js";
 
@@ -23,6 +24,7 @@ const price = settings === null ? null : new PriceChart(settings);
 let days = "all";
 let told = null; // the row that was told last
 let timer = null;
+let hasDone = false; // since what is drawn was fetched
 
 function complain(sentence) {
   const element = document.getElementById("problem");
@@ -34,6 +36,10 @@ function complain(sentence) {
 
 function hear({ bot }, { kind }) {
   if (bot === undefined) return;
+  if (bot.is_deleted) {
+    complain("This bot was deleted: it is in no list any more.");
+    return;
+  }
   fillCells(place, bot);
   const head = place.querySelector(".bot-head").dataset;
   const isOther = head.state !== bot.state || head.trouble !== bot.trouble || head.version !== String(bot.version);
@@ -45,12 +51,14 @@ function hear({ bot }, { kind }) {
 }
 
 /** Fetch curve and records soon; the bot's marks only when it has done something. */
-function later(hasDone) {
+function later(hasActed) {
+  hasDone ||= hasActed;
   timer ??= setTimeout(() => {
     timer = null;
     showCurve();
     if (isAtStart()) records.load();
     if (hasDone) price?.refresh();
+    hasDone = false;
   }, LATER_MS);
 }
 
@@ -110,7 +118,7 @@ async function carefully(button, act) {
 async function give(name) {
   const made = await giveOrder(place.dataset.bot, place.dataset.name, name);
   if (made === null) return;
-  if (name === "clone") window.location.assign(`/bots/${made.id}/`);
+  if (name === "clone" || name === "reset") window.location.assign(`/bots/${made.id}/`);
   else if (name === "delete") window.location.assign("/bots/");
   else await Promise.all([state.load(), isAtStart() ? records.load() : null]);
 }
@@ -118,12 +126,9 @@ async function give(name) {
 /** Have the newest run replayed, and show the report when it is there. */
 async function replay(bot) {
   const { topic } = await order(`/api/v1/bots/${bot}/parity/`);
-  const stop = stream.subscribe(topic, ({ job }) => {
-    if (job === undefined || !["done", "failed", "cancelled"].includes(job.state)) return;
-    stop();
-    if (job.error) complain(job.error);
-    records.load();
-    state.load();
+  followJob(topic, (job) => {
+    // What is fetched well takes a complaint away.
+    Promise.all([records.load(), state.load()]).then(() => job.error && complain(job.error));
   });
 }
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from backtests.domain.settings import Trading
+from backtests.domain.trading_json import trading_as_json
 from bots.models import Bot
-from tests.bots.web.rows import make_bot, make_config, run_bot
+from tcpdashboard.common.alerts import raise_alert
+from tests.bots.web.rows import add_everything, add_fill, make_bot, make_config, run_bot
+from tests.people import make_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -131,6 +139,127 @@ def test_limits_are_set_in_per_cent(ann, browser_of):
     assert answer.status_code == 302, answer.content.decode()
     ann.refresh_from_db()
     assert (ann.bot_limits.max_daily_loss, ann.bot_limits.action) == (0.05, "halt")
+
+
+def test_a_bot_that_is_over_can_be_reset_and_a_failed_one_stopped_first(ann, btc, browser_of):
+    bot = make_bot(ann, btc)
+    run_bot(bot)
+    orders = {}
+    for state in ("stopped", "halted", "error"):
+        Bot.objects.filter(pk=bot.pk).update(state=state)
+        page = browser_of(ann).get(f"/bots/{bot.pk}/").content.decode()
+        orders[state] = re.findall(r'data-order="(\w+)"', page)
+    assert orders["stopped"] == orders["halted"] == ["start", "reset", "delete", "clone"]
+    # Its run is open: it is refused to be deleted or reset.
+    assert orders["error"] == ["start", "stop", "clone"]
+
+
+def test_settings_are_told_in_the_words_of_the_form_with_their_units(ann, btc, browser_of):
+    trading = trading_as_json(Trading()) | {"stop_loss": "0.025", "cooldown_minutes": 90}
+    bot = make_bot(ann, btc)
+    Bot.objects.filter(pk=bot.pk).update(trading=trading)
+    page = browser_of(ann).get(f"/bots/{bot.pk}/").content.decode()
+    told = dict(re.findall(r'<div><dt>([^<]+)</dt><dd class="num">([^<]+)</dd></div>', page))
+    expected = {
+        "Initial balance": "10,000\N{NARROW NO-BREAK SPACE}USDT",
+        "Size of a position": "Per cent of the equity",
+        "Size": "100%",
+        "Stop-loss": "2.5%",
+        "Slippage": "5\N{NARROW NO-BREAK SPACE}bps",
+        "Cooldown": "90\N{NARROW NO-BREAK SPACE}minutes",
+    }
+    assert {name: told.get(name) for name in expected} == expected
+    assert "May sell short" not in told
+    assert "Take-profit" not in told
+
+
+def test_notes_that_cannot_be_stored_are_refused_in_a_sentence(anns, browser_of):
+    answer = browser_of(anns.owner).post(f"/bots/{anns.pk}/notes", {"notes": "a\0b"}, follow=True)
+    assert answer.status_code == 200
+    assert "The notes were not saved" in answer.content.decode()
+    anns.refresh_from_db()
+    assert anns.notes == ""
+
+
+def test_the_chosen_configuration_is_taken_and_not_another_of_its_name(ann, btc, browser_of):
+    everybodys, own = make_config(name="twice"), make_config(ann, name="twice")
+    for config in (everybodys, own):
+        given = filled(btc, config) | {"name": f"by {config.pk}"}
+        assert browser_of(ann).post("/bots/new/", given).status_code == 302
+        assert Bot.objects.get(name=f"by {config.pk}").config == config
+
+
+def test_without_a_configuration_the_form_says_where_one_comes_from(ann, btc, browser_of):
+    page = browser_of(ann).get("/bots/new/").content.decode()
+    assert "No strategy configuration is saved yet" in page
+    assert 'href="/strategies/"' in page
+    make_config()
+    page = browser_of(ann).get("/bots/new/").content.decode()
+    assert "No strategy configuration is saved yet" not in page
+
+
+def test_fewer_bots_allowed_than_are_at_work_is_told(anns, browser_of):
+    client = browser_of(anns.owner)
+    given = {"max_open_bots": "0", "action": "block"}
+    page = client.post("/portfolio/limits", given, follow=True).content.decode()
+    assert "1 of your bots are at work, 0 may be: they go on, and no other starts." in page
+    page = client.post("/portfolio/limits", given | {"max_open_bots": "1"}, follow=True)
+    assert "are at work, " not in page.content.decode()
+
+
+def test_stops_are_drawn_by_the_rules_of_the_run_that_entered(ann, btc, browser_of):
+    bot = make_bot(ann, btc)
+    run = run_bot(bot)
+    run.trading = trading_as_json(Trading()) | {"stop_loss": "0.02"}
+    run.save()
+    add_fill(run, 1, 15, "0.1", "60000", position="0.1")
+    # Edited since: what is drawn of the past stays.
+    Bot.objects.filter(pk=bot.pk).update(trading=trading_as_json(Trading()))
+    start = int(run.start.timestamp() * 1000)
+    query = f"start={start}&end={start + 3_600_000}"
+    (line,) = browser_of(ann).get(f"/bots/layers/{bot.pk}/?{query}").json()["lines"]
+    assert (line["title"], line["value"][0]) == ("Stop-loss", 58_800.0)
+
+
+def test_figures_of_the_newest_fills_alone_say_so(anns, browser_of, monkeypatch):
+    page = browser_of(anns.owner).get(f"/bots/{anns.pk}/").content.decode()
+    assert "closed, of its last" not in page
+    monkeypatch.setattr("bots.views.page.MOST_FILLS", 2)
+    page = browser_of(anns.owner).get(f"/bots/{anns.pk}/").content.decode()
+    assert "closed, of its last 2 fills" in page
+
+
+def test_exposure_is_a_share_of_the_equity_that_is_there(ann, btc, browser_of):
+    # 10,000 each: one holds 5,000 of it, one is flat, one was deleted.
+    unit = 10**9
+    holding, flat, gone = (make_bot(ann, btc, name) for name in ("holding", "flat", "gone"))
+    run_bot(holding, cash=5_000 * unit)
+    run_bot(flat)
+    run_bot(gone)
+    Bot.objects.filter(pk=gone.pk).update(state="stopped", deleted_at=timezone.now())
+    (one,) = browser_of(ann).get("/api/v1/portfolio/").json()["exposure"]
+    assert (one["worth"], one["share"], one["bots"]) == (5_000.0, 0.25, 1)
+
+
+@pytest.mark.parametrize("path", ["/bots/", "/bots/list", "/api/v1/bots/", "/portfolio/"])
+def test_a_page_takes_as_many_queries_for_many_bots(ann, btc, browser_of, path):
+    run_bot(make_bot(ann, btc, "bot 0"))
+    client = browser_of(ann)
+    client.get(path)
+    with CaptureQueriesContext(connection) as few:
+        client.get(path)
+    for number in range(1, 20):
+        add_everything(run_bot(make_bot(ann, btc, f"bot {number}")))
+    with CaptureQueriesContext(connection) as many:
+        assert client.get(path).status_code == 200
+    assert len(many) <= len(few) + 2
+
+
+def test_the_alert_of_a_limit_leads_to_where_it_is_lifted(ann, bob, browser_of):
+    raise_alert("owner_limit", "owner 1: max_drawdown", "Too much.", owner_id=ann.pk)
+    link = 'href="/portfolio/#limits"'
+    assert link in browser_of(ann).get("/alerts/").content.decode()
+    assert link not in browser_of(make_staff("boss")).get("/alerts/").content.decode()
 
 
 def filled(instrument, config, stop=""):
