@@ -156,7 +156,18 @@ Record = Any
 
 States = NDArray[np.void]
 Events = Any
-"""An array of EVENT; to compiled functions its elements are references."""
+"""An array of EVENT; the halves of a minute take the reference of its first record as well."""
+
+MINUTE: Final = np.dtype(
+    [(name, "<i8") for name in ("time_ms", "open", "high", "low", "close", "traded")]
+)
+"""A minute as a sweep looks at it: one place in memory, prices in ticks."""
+
+CHANGE: Final = np.dtype([("index", "<i8"), ("target", "<i8")])
+"""The index of a minute whose target is another than that of the one before, and its target."""
+
+VALUE: Final = np.dtype([("value", "<i8")])
+"""A number in a column that kernels look at by reference."""
 
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]

@@ -32,7 +32,8 @@ RoundTrips = NDArray[np.void]
 
 def fills_of(events: Events) -> Events:
     """Return the fills among events."""
-    return events[events["kind"] == Kind.FILL]
+    is_fill = events["kind"] == Kind.FILL
+    return events if is_fill.all() else events[is_fill]
 
 
 def round_trips(events: Events, cash_per_tick_lot: int) -> RoundTrips:
@@ -48,25 +49,23 @@ def round_trips(events: Events, cash_per_tick_lot: int) -> RoundTrips:
 
 def _filled(fills: Events, starts: Any, ends: Any, unit: int) -> RoundTrips:
     first, last = fills[starts], fills[ends]
-    side = np.sign(first["lots"])
-    own = np.repeat(side, ends - starts + 1)
-    is_entry = np.sign(fills["lots"]) == own
+    side, counts = np.sign(first["lots"]), ends - starts + 1
     size = np.abs(fills["lots"])
+    into = np.where(np.sign(fills["lots"]) == np.repeat(side, counts), size, 0)
     value = size * fills["tick"]
-    into, out = np.where(is_entry, size, 0), np.where(is_entry, 0, size)
-    lots, left = _sum(into, starts), _sum(out, starts)
-    paid = _sum(np.where(is_entry, value, 0), starts)
-    got = _sum(np.where(is_entry, 0, value), starts)
+    worth = np.where(into > 0, value, 0)
+    lots, paid = _sum(into, starts), _sum(worth, starts)
+    left, got = _sum(size, starts) - lots, _sum(value, starts) - paid
     cash_before = first["cash"] + first["lots"] * first["tick"] * unit + first["fee"]
     trips = np.zeros(len(starts), ROUND_TRIP)
     trips["entry_ms"], trips["exit_ms"] = first["time_ms"], last["time_ms"]
     trips["side"], trips["lots"], trips["paid"] = side, lots, paid * unit
     trips["entry_tick"] = paid / lots
     trips["exit_tick"] = np.divide(got, left, out=np.full(len(starts), np.nan), where=left > 0)
-    trips["is_closed"] = last["position"] == 0
-    trips["profit"] = np.where(trips["is_closed"], last["cash"] - cash_before, 0)
+    trips["is_closed"] = is_closed = last["position"] == 0
+    trips["profit"] = np.where(is_closed, last["cash"] - cash_before, 0)
     trips["fees"], trips["slippage"] = _sum(fills["fee"], starts), _sum(fills["slippage"], starts)
-    trips["reason"], trips["fills"] = last["reason"], ends - starts + 1
+    trips["reason"], trips["fills"] = last["reason"], counts
     return trips
 
 

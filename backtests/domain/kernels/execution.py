@@ -137,24 +137,30 @@ def walk(
     Returns the next index and the number of events. It stops early when fewer than ROOM events
     are free: call it again from that index with more room.
     """
-    one = state[0]
+    one, told = state[0], events[0]
     guarded = is_guarded(rules)
     capacity = len(events) - ROOM
+    times, traded, opens, highs, lows, closes, targets = minutes
     index = start
     while index < len(equity):
-        if _is_quiet(one, rules, guarded, minutes.targets[index], minutes.closes[index]):
-            begin_day(one, minutes.times[index])
-            _mark(one, rules, minutes.closes[index])
+        close = closes[index]
+        if _is_quiet(one, rules, guarded, targets[index], close):
+            begin_day(one, times[index])
+            _mark(one, rules, close)
         elif count > capacity:
             break
         else:
-            count = _live(one, rules, minutes, index, events, count)
+            prices = (opens[index], highs[index], lows[index], close)
+            is_traded = traded[index]
+            count = both_halves(
+                one, rules, times[index], is_traded, prices, targets[index], told, count
+            )
         equity[index] = one.equity
         index += 1
     return index, count
 
 
-@compiled
+@inlined
 def _is_quiet(state: Record, rules: Rules, guarded: bool, target: int, close: int) -> bool:
     """Return whether the minute only marks the account, whatever its prices are.
 
@@ -169,27 +175,23 @@ def _is_quiet(state: Record, rules: Rules, guarded: bool, target: int, close: in
     return is_kept and not guarded and state.cash + state.lots * close * rules.cash_per_tick_lot > 0
 
 
-@compiled
-def _live(
-    state: Record, rules: Rules, minutes: Minutes, index: int, events: Events, count: int
+@inlined
+def both_halves(
+    state: Record,
+    rules: Rules,
+    time_ms: int,
+    traded: bool,
+    prices: tuple[int, int, int, int],
+    target: int,
+    events: Events,
+    count: int,
 ) -> int:
-    """Do both halves of one minute."""
-    time_ms, traded = minutes.times[index], minutes.traded[index]
+    """Do both halves of one minute; `prices` are its open, high, low and close."""
+    opened, high, low, close = prices
     if traded:
-        count = open_minute(state, rules, time_ms, minutes.opens[index], events, count)
+        count = open_minute(state, rules, time_ms, opened, events, count)
     return close_minute(
-        state,
-        rules,
-        time_ms,
-        traded,
-        minutes.opens[index],
-        minutes.highs[index],
-        minutes.lows[index],
-        minutes.closes[index],
-        minutes.targets[index],
-        True,
-        events,
-        count,
+        state, rules, time_ms, traded, opened, high, low, close, target, True, events, count
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backtests.domain.kernels.orders import share_up, slipped
+from backtests.domain.kernels.places import behind
 from backtests.domain.records import Events, Kind, Reason, Record, Rules
 from marketdata.domain.compiling import compiled, inlined
 
@@ -35,7 +36,7 @@ def fill(
     state.fees += fee
     state.slippage += slip
     count = note(state, events, count, time_ms, Kind.FILL, reason)
-    event = events[count - 1]
+    event = behind(events, count - 1)
     event.lots, event.tick, event.fee, event.slippage = lots, tick, fee, slip
     if state.lots == 0:
         _end_trip(state, rules, time_ms)
@@ -81,7 +82,7 @@ def order_out(state: Record, close_ms: int, reason: int) -> None:
 
 @inlined
 def note(state: Record, events: Events, count: int, time_ms: int, kind: int, reason: int) -> int:
-    event = events[count]
+    event = behind(events, count)
     event.time_ms, event.decided_ms = time_ms, state.order_ms
     event.kind, event.reason = kind, reason
     event.lots = event.tick = event.fee = event.slippage = 0

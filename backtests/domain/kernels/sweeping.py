@@ -7,31 +7,27 @@ worth in the others follows from their closes. Events and figures have the bits 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from backtests.domain.kernels.execution import ROOM, close_minute, open_minute
+from backtests.domain.kernels.execution import ROOM, both_halves
 from backtests.domain.kernels.limits import begin_day
+from backtests.domain.kernels.places import behind
 from backtests.domain.kernels.stops import is_guarded
-from backtests.domain.records import (
-    UNCHANGED,
-    Events,
-    Integers,
-    Minutes,
-    Reason,
-    Record,
-    Rules,
-    States,
-)
+from backtests.domain.records import UNCHANGED, Events, Integers, Reason, Record, Rules, States
 from marketdata.domain.compiling import compiled, inlined
 
 BLOCK: Final = 64
 """Minutes whose highest and lowest close are known together."""
 
-# What a sweep carries along, by place.
-BEST, LOW, MARK = 0, 1, 2
+Columns = tuple[Any, Any, Any, Any, Any]
+"""Arrays of VALUE: closes of all minutes; the highest and the lowest of each block, see
+`blocks_of`; indices of the minutes whose equity is wanted, in order; room for that."""
+
+Course = tuple[Record, Record, Record]
+"""The references of the first three's first records."""
+
+Fall = tuple[int, int, float]
+"""The best worth so far, the lowest since, and the deepest fall before, as a share."""
 
 
 @compiled
@@ -48,76 +44,66 @@ def blocks_of(closes: Integers, highs: Integers, lows: Integers) -> None:
 
 @compiled
 def sweep(
-    state: States,
-    rules: Rules,
-    minutes: Minutes,
-    codes: NDArray[np.int8],
-    values: Integers,
-    highs: Integers,
-    lows: Integers,
-    marks: Integers,
-    days: Integers,
-    events: Events,
+    state: States, rules: Rules, minutes: Events, wanted: Events, columns: Columns, events: Events
 ) -> tuple[int, float]:
     """Fold all minutes; return the number of events and the deepest fall below the best equity.
 
-    The target of a minute is the one of `values` (millionths, or UNCHANGED) that `codes` names;
-    without values it is that of `minutes`. `highs` and `lows` are those of `blocks_of`. `days` is
-    filled with the equity at the minutes `marks`. A number of -1 says that there was not enough
-    room for the events: begin anew with more.
+    `minutes` is an array of MINUTE, `wanted` one of CHANGE: the target of the first minute, and of
+    each that has another than the one before. -1 events: there was not enough room for them, and
+    it has to begin anew with more.
     """
-    one = state[0]
-    guarded = is_guarded(rules)
-    carried = np.array([one.equity, one.equity, 0])
-    depth, count, index, change, length = 0.0, 0, 0, 0, len(minutes.times)
+    one, guarded = state[0], is_guarded(rules)
+    course = (columns[0][0], columns[1][0], columns[2][0])
+    marks, days = columns[3], columns[4]
+    length, changes, capacity = len(minutes), len(wanted), len(events) - ROOM
+    fall = (one.equity, one.equity, 0.0)
+    count, index, place, mark = 0, 0, 0, 0
     while index < length:
-        if change <= index:
-            change = _next_change(minutes.targets, codes, values, index, one.target)
-        if index < change and _is_resting(one, guarded):
-            depth = _rest(
-                one, rules, minutes, highs, lows, index, change, marks, days, carried, depth
-            )
-            index = change
-            continue
-        if count > len(events) - ROOM:
-            return -1, 0.0
-        target = _target(minutes.targets, codes, values, index)
-        count = _live(one, rules, minutes, index, target, events, count)
-        depth = _seen(one.equity, carried, depth)
-        _mark_days(one.equity, index, marks, days, carried)
-        index += 1
-    return count, _fallen(carried, depth)
-
-
-@inlined
-def _mark_days(equity: int, index: int, marks: Integers, days: Integers, carried: Integers) -> None:
-    while carried[MARK] < len(marks) and marks[carried[MARK]] == index:
-        days[carried[MARK]] = equity
-        carried[MARK] += 1
-
-
-@inlined
-def _target(targets: Integers, codes: NDArray[np.int8], values: Integers, index: int) -> int:
-    if len(values):
-        return values[codes[index]]  # type: ignore[no-any-return]
-    return targets[index]  # type: ignore[no-any-return]
-
-
-@inlined
-def _next_change(
-    targets: Integers, codes: NDArray[np.int8], values: Integers, index: int, current: int
-) -> int:
-    """Return the first minute from `index` on whose target is another than `current`."""
-    if not len(values):
-        while index < len(targets) and (targets[index] == UNCHANGED or targets[index] == current):
+        while place + 1 < changes and behind(wanted[0], place + 1).index <= index:
+            place += 1
+        end = _end_of_rest(one, guarded, wanted[0], place, changes, index, length)
+        if index < end:
+            unit = one.lots * rules.cash_per_tick_lot
+            _rest(one, unit, behind(minutes[0], end - 1))
+            fall = _held(one.cash, unit, course, index, end, fall)
+            index = end
+        else:
+            if count > capacity:
+                return -1, 0.0
+            target = behind(wanted[0], place).target
+            count = _live(one, rules, behind(minutes[0], index), target, events[0], count)
+            fall = _seen(one.equity, fall)
             index += 1
+        while mark < len(marks) and marks[mark].value < index:
+            at = behind(course[0], marks[mark].value)
+            days[mark].value = one.cash + one.lots * rules.cash_per_tick_lot * at.value
+            mark += 1
+    return count, _deepest(fall)
+
+
+@inlined
+def _live(
+    state: Record, rules: Rules, minute: Record, target: int, events: Events, count: int
+) -> int:
+    """Do both halves of one minute."""
+    prices = (minute.open, minute.high, minute.low, minute.close)
+    traded = minute.traded != 0
+    return both_halves(state, rules, minute.time_ms, traded, prices, target, events, count)
+
+
+@inlined
+def _end_of_rest(
+    state: Record, guarded: bool, wanted: Record, place: int, changes: int, index: int, length: int
+) -> int:
+    """Return the next minute that may change the account: `index` itself if that one may."""
+    target = behind(wanted, place).target
+    if not _is_resting(state, guarded) or (target not in (UNCHANGED, state.target)):
         return index
-    while index < len(codes):
-        target = values[codes[index]]
-        if target != UNCHANGED and target != current:
-            break
-        index += 1
-    return index
+    for later in range(place + 1, changes):
+        change = behind(wanted, later)
+        if change.target not in (UNCHANGED, state.target):
+            return change.index  # type: ignore[no-any-return]
+    return length
 
 
 @inlined
@@ -134,110 +120,50 @@ def _is_resting(state: Record, guarded: bool) -> bool:
 
 
 @inlined
-def _rest(
-    state: Record,
-    rules: Rules,
-    minutes: Minutes,
-    highs: Integers,
-    lows: Integers,
-    first: int,
-    end: int,
-    marks: Integers,
-    days: Integers,
-    carried: Integers,
-    depth: float,
-) -> float:
-    """Pass over minutes in which nothing happens; return the deepest fall so far."""
-    unit = state.lots * rules.cash_per_tick_lot
-    mark = carried[MARK]
-    while mark < len(marks) and marks[mark] < end:
-        days[mark] = state.cash + unit * minutes.closes[marks[mark]]
-        mark += 1
-    carried[MARK] = mark
-    begin_day(state, minutes.times[end - 1])
-    state.last_tick = minutes.closes[end - 1]
-    if unit == 0:
-        # Worth the same in all of them.
-        state.equity = state.cash
-        state.peak = max(state.peak, state.equity)
-        return _seen(state.cash, carried, depth)
-    state.equity = state.cash + unit * state.last_tick
-    return _held(state.cash, unit, minutes.closes, highs, lows, first, end, carried, depth)
+def _rest(state: Record, unit: int, last: Record) -> None:
+    """Pass to the last of some minutes in which nothing happens."""
+    begin_day(state, last.time_ms)
+    state.last_tick = last.close
+    state.equity = state.cash + unit * last.close
+    state.peak = max(state.peak, state.equity)
 
 
 @inlined
-def _held(
-    cash: int,
-    unit: int,
-    closes: Integers,
-    highs: Integers,
-    lows: Integers,
-    first: int,
-    end: int,
-    carried: Integers,
-    depth: float,
-) -> float:
+def _held(cash: int, unit: int, course: Course, first: int, end: int, fall: Fall) -> Fall:
     """Pass over minutes with a position worth `unit` for each tick of the close."""
+    if unit == 0:
+        # Worth the same in all of them.
+        return _seen(cash, fall)
+    closes, highs, lows = course
     index = first
     while index < end:
         block = index // BLOCK
         is_whole = index % BLOCK == 0 and index + BLOCK <= end
-        if is_whole and cash + unit * highs[block] <= carried[BEST]:
-            carried[LOW] = min(carried[LOW], cash + unit * lows[block])
+        if is_whole and cash + unit * behind(highs, block).value <= fall[0]:
+            fall = _seen(cash + unit * behind(lows, block).value, fall)
             index += BLOCK
             continue
         stop = min(end, (block + 1) * BLOCK)
         for minute in range(index, stop):
-            depth = _seen(cash + unit * closes[minute], carried, depth)
+            fall = _seen(cash + unit * behind(closes, minute).value, fall)
         index = stop
-    return depth
+    return fall
 
 
 @inlined
-def _seen(worth: int, carried: Integers, depth: float) -> float:
-    """Take a worth into account; return the deepest fall that is over."""
-    if worth < carried[BEST]:
-        carried[LOW] = min(carried[LOW], worth)
-        return depth
-    depth = _fallen(carried, depth)
-    carried[BEST] = carried[LOW] = worth
-    return depth
+def _seen(worth: int, fall: Fall) -> Fall:
+    """Take a worth into account: the best so far, the lowest since, and the deepest fall before."""
+    best, low, depth = fall
+    if worth < best:
+        return best, min(low, worth), depth
+    return worth, worth, _deepest(fall)
 
 
 @inlined
-def _fallen(carried: Integers, depth: float) -> float:
+def _deepest(fall: Fall) -> float:
     """Return the deepest fall, that from the best so far included."""
-    if carried[LOW] < carried[BEST]:
-        fall: float = 1.0 - carried[LOW] / carried[BEST]
-        return max(depth, fall)
+    best, low, depth = fall
+    if low < best:
+        share: float = 1.0 - low / best
+        return max(depth, share)
     return depth
-
-
-@inlined
-def _live(
-    state: Record,
-    rules: Rules,
-    minutes: Minutes,
-    index: int,
-    target: int,
-    events: Events,
-    count: int,
-) -> int:
-    """Do both halves of one minute."""
-    time_ms, traded = minutes.times[index], minutes.traded[index]
-    if traded:
-        count = open_minute(state, rules, time_ms, minutes.opens[index], events, count)
-    return close_minute(
-        state,
-        rules,
-        time_ms,
-        traded,
-        minutes.opens[index],
-        minutes.highs[index],
-        minutes.lows[index],
-        minutes.closes[index],
-        target,
-        True,
-        events,
-        count,
-    )

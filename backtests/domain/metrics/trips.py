@@ -36,9 +36,9 @@ def expectancy(of: Account) -> float | None:
 
 def expectancy_r(of: Account) -> float | None:
     """Mean of profit / amount risked at the entry (worth x stop-loss share); needs a stop-loss."""
-    closed = of.trips[of.trips["is_closed"]]
-    if not len(closed) or of.stop_share <= 0:
+    if not len(of.profits) or of.stop_share <= 0:
         return None
+    closed = of.trips[of.trips["is_closed"]]
     return float(np.mean(closed["profit"] / (closed["paid"] * of.stop_share)))
 
 
@@ -64,8 +64,10 @@ def slippage_paid(of: Account) -> float | None:
 
 def average_holding(of: Account) -> float | None:
     """Mean time from entry to exit of closed round trips, in ms."""
-    closed = of.trips[of.trips["is_closed"]]
-    return float(np.mean(closed["exit_ms"] - closed["entry_ms"])) if len(closed) else None
+    if not len(of.profits):
+        return None
+    held = of.trips["exit_ms"] - of.trips["entry_ms"]
+    return float(np.mean(held[of.trips["is_closed"]]))
 
 
 def best_trip(of: Account) -> float | None:

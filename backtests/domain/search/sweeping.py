@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backtests.domain.engine import BacktestingEngine
 from backtests.domain.market import MarketMinutes
 from backtests.domain.metrics import midnights, swept_account
 from backtests.domain.records import (
+    CHANGE,
+    MINUTE,
     PPM,
     UNCHANGED,
+    VALUE,
     Events,
     Integers,
-    Minutes,
     new_events,
     new_state,
 )
@@ -26,8 +29,6 @@ from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 from strategies.domain.lanes import Codes
 
 _FEWEST_EVENTS: Final = 1 << 14
-_NO_CODES: Final = np.zeros(0, np.int8)
-_NO_VALUES: Final = np.zeros(0, np.int64)
 
 
 class Sweeper:
@@ -46,24 +47,26 @@ class Sweeper:
         self._closing = minutes.candles.open_time_ms + MINUTE_MS
         self._marks = midnights(self._closing)
         blocks = len(minutes) // BLOCK
-        self._highs, self._lows = np.empty(blocks, np.int64), np.empty(blocks, np.int64)
-        blocks_of(minutes.closes, self._highs, self._lows)
-        # Side by side: a sweep looks at few minutes, and each column apart would be a line of the
-        # processor's cache more for each of them.
-        beside = np.column_stack((minutes.opens, minutes.highs, minutes.lows, minutes.traded))
-        self._beside = np.ascontiguousarray(beside, np.int64)
+        extremes = np.empty(blocks, np.int64), np.empty(blocks, np.int64)
+        blocks_of(minutes.closes, *extremes)
+        course = (minutes.closes, *extremes, self._marks.astype(np.int64))
+        self._course = tuple(column.view(VALUE) for column in course)
+        self._beside = _side_by_side(minutes)
         self._events: Events = new_events(_FEWEST_EVENTS)
 
     def figures(self, decisions: Integers) -> dict[str, float | None]:
         """Return every metric of a run with a decision, or UNCHANGED, at each minute."""
-        return self._swept(decisions, _NO_CODES, _NO_VALUES)
+        places = turns(decisions)
+        return self._swept(places, decisions[places])
 
     def figures_of_lane(
         self, codes: Codes, candles: Series, targets: tuple[float, float]
     ) -> dict[str, float | None]:
         """Return the same for a code after each candle; `targets` are those of ABOVE and BELOW."""
         values = np.array([UNCHANGED, *(round(target * PPM) for target in targets)], np.int64)
-        return self._swept(_NO_VALUES, self._by_minute(codes, candles), values)
+        by_minute = self._by_minute(codes, candles)
+        places = turns(by_minute)
+        return self._swept(places, values[by_minute[places]])
 
     def _by_minute(self, codes: Codes, candles: Series) -> Codes:
         """Return the code at the minute with which each candle closes, as `minute_decisions`."""
@@ -77,27 +80,18 @@ class Sweeper:
         by_minute[places[inside]] = codes[made[inside]]
         return by_minute
 
-    def _swept(
-        self, decisions: Integers, codes: Codes, values: Integers
-    ) -> dict[str, float | None]:
+    def _swept(self, places: Any, targets: Integers) -> dict[str, float | None]:
+        """Return the metrics of a run with `targets` from the minutes at `places` on."""
         from backtests.domain.kernels.sweeping import sweep
 
         engine, minutes = self._engine, self.minutes
-        columns = Minutes(
-            times=minutes.candles.open_time_ms,
-            opens=self._beside[:, 0],
-            highs=self._beside[:, 1],
-            lows=self._beside[:, 2],
-            traded=self._beside[:, 3],  # type: ignore[arg-type]
-            closes=minutes.closes,
-            targets=decisions,
-        )
-        extremes = self._highs, self._lows
+        wanted = np.empty(len(places), CHANGE)
+        wanted["index"], wanted["target"] = places, targets
         days = np.empty(len(self._marks), np.int64)
         while True:
             state = new_state(self._cash)
-            wanted: tuple[Any, ...] = (codes, values, *extremes, self._marks, days, self._events)
-            count, depth = sweep(state, engine.rules, columns, *wanted)
+            columns: Any = (*self._course, days.view(VALUE))
+            count, depth = sweep(state, engine.rules, self._beside, wanted, columns, self._events)
             if count >= 0:
                 break
             self._events = new_events(4 * len(self._events))
@@ -114,3 +108,21 @@ class Sweeper:
             stop_share=engine.rules.stop_loss / 1_000_000,
         )
         return figures_of(account, engine.units)
+
+
+def turns(by_minute: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the place of the first, and of each that is another than the one before."""
+    return np.append(0, np.flatnonzero(by_minute[1:] != by_minute[:-1]) + 1)
+
+
+def _side_by_side(minutes: MarketMinutes) -> NDArray[np.void]:
+    """Return the minutes as records.
+
+    A sweep looks at few of them, and each column apart would be a line of the processor's cache
+    more for each.
+    """
+    found = np.empty(len(minutes), MINUTE)
+    found["time_ms"], found["traded"] = minutes.candles.open_time_ms, minutes.traded
+    found["open"], found["high"] = minutes.opens, minutes.highs
+    found["low"], found["close"] = minutes.lows, minutes.closes
+    return found

@@ -14,14 +14,24 @@ from backtests.domain.kernels.execution import walk
 from backtests.domain.kernels.sweeping import BLOCK, blocks_of, sweep
 from backtests.domain.market import MarketMinutes
 from backtests.domain.metrics import midnights
-from backtests.domain.records import PPM, UNCHANGED, Minutes, new_events, new_state
-from backtests.domain.search.sweeping import Sweeper
+from backtests.domain.records import (
+    CHANGE,
+    MINUTE,
+    PPM,
+    UNCHANGED,
+    VALUE,
+    Minutes,
+    new_events,
+    new_state,
+)
+from backtests.domain.search.sweeping import Sweeper, turns
 from marketdata.domain.columns import CandleColumns
 from marketdata.domain.series import Series
 from marketdata.domain.timeframe import Timeframe
 from strategies.domain.builtin.ema_crossover import EmaCrossover
 from strategies.domain.registry import create_strategy
-from tests.backtests.domain.market import MINUTE, SPEC, engine
+from tests.backtests.domain.market import MINUTE as MINUTE_MS
+from tests.backtests.domain.market import SPEC, engine
 from tests.backtests.domain.test_execution_properties import markets, rule_sets
 
 CASH = 500_000
@@ -35,23 +45,28 @@ NO_STOPS = {
 }
 
 
-def both_ways(columns, targets, rules, *, is_coded):
+def both_ways(columns, targets, rules):
     """Return events, last equity, equity by day and deepest fall of a walk, and of a sweep."""
     size = len(targets)
     equity, events, state = np.zeros(size, np.int64), new_events(16 * size + 64), new_state(CASH)
     walked = Minutes(**columns, targets=targets)
     _, count = walk(state, rules, walked, 0, equity, events, 0)
-    marks, closing = midnights(columns["times"] + MINUTE), columns["times"] + MINUTE
+    marks, closing = midnights(columns["times"] + MINUTE_MS), columns["times"] + MINUTE_MS
     depth = deepest(closing, equity, CASH).depth
     plain = (events[:count].tobytes(), int(equity[-1]), equity[marks].tolist(), depth)
-    highs, lows = np.empty((2, size // BLOCK), np.int64)
-    blocks_of(columns["closes"], highs, lows)
+    closes = columns["closes"].astype(np.int64)
+    highs, lows = np.empty(size // BLOCK, np.int64), np.empty(size // BLOCK, np.int64)
+    blocks_of(closes, highs, lows)
+    beside = np.empty(size, MINUTE)
+    beside["time_ms"], beside["traded"] = columns["times"], columns["traded"]
+    for name in ("open", "high", "low", "close"):
+        beside[name] = columns[f"{name}s"]
+    places = turns(targets)
+    wanted = np.empty(len(places), CHANGE)
+    wanted["index"], wanted["target"] = places, targets[places]
     days, swept, state = np.zeros(len(marks), np.int64), new_events(16 * size + 64), new_state(CASH)
-    codes, values = np.zeros(0, np.int8), np.zeros(0, np.int64)
-    if is_coded:
-        values, places = np.unique(targets, return_inverse=True)
-        codes, walked = places.astype(np.int8), walked._replace(targets=values[:0])
-    found, fall = sweep(state, rules, walked, codes, values, highs, lows, marks, days, swept)
+    given = [column.view(VALUE) for column in (closes, highs, lows, marks.astype(np.int64), days)]
+    found, fall = sweep(state, rules, beside, wanted, tuple(given), swept)
     return plain, (swept[:found].tobytes(), int(state["equity"][0]), days.tolist(), fall)
 
 
@@ -62,9 +77,8 @@ def both_ways(columns, targets, rules, *, is_coded):
     is_guarded=st.booleans(),
     spread=st.integers(1, 90),
     is_calm=st.booleans(),
-    is_coded=st.booleans(),
 )
-def test_a_sweep_has_the_bits_of_a_walk(market, rules, is_guarded, spread, is_calm, is_coded):
+def test_a_sweep_has_the_bits_of_a_walk(market, rules, is_guarded, spread, is_calm):
     columns, targets = market
     columns = {**columns, "times": columns["times"] * spread}
     if is_calm:
@@ -72,7 +86,7 @@ def test_a_sweep_has_the_bits_of_a_walk(market, rules, is_guarded, spread, is_ca
         targets = np.where(np.arange(len(targets)) % 97 == 5, targets, UNCHANGED)
     if not is_guarded:
         rules = rules._replace(**NO_STOPS, is_margined=False, is_short_allowed=False)
-    plain, swept = both_ways(columns, targets, rules, is_coded=is_coded)
+    plain, swept = both_ways(columns, targets, rules)
     assert swept == plain
 
 
@@ -80,7 +94,7 @@ def test_more_events_than_there_is_room_for_begin_anew_with_more():
     size = 40_000
     prices = np.where(np.arange(size) % 2, 100.0, 101.0)
     candles = CandleColumns(
-        np.arange(size) * MINUTE,
+        np.arange(size) * MINUTE_MS,
         *(prices.copy() for _ in range(4)),
         np.ones(size),
         np.ones(size, np.int16),
