@@ -179,6 +179,7 @@ def test_the_list_comes_in_pages(client):
     assert [each["name"] for each in rest["results"]] == ["C2"]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_check_is_a_job_that_stores_its_verdict(client):
     first = created(client)

@@ -208,6 +208,7 @@ def test_a_proof_falls_with_a_change_of_parameters(ada):
 
 
 @outside
+@pytest.mark.slow
 def test_a_proof_stands_only_while_the_code_is_the_same(ada, own_folder):
     config = save_config(ada, checked({"name": "M", "strategy": "own:mine", "timeframe": "1m"}))
     prove_config(config)

@@ -33,6 +33,12 @@ FORM = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _seen_by_no_other_session(settings):
+    """Within a test's transaction another session, that of the renewal, finds no job: it waits."""
+    settings.JOB_RENEW_SECONDS = 600
+
+
 @pytest.fixture
 def ann(db):
     return get_user_model().objects.create_user("ann")

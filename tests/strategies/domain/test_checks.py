@@ -152,7 +152,14 @@ def test_the_candle_that_gives_it_away_is_named():
     )
 
 
-@pytest.mark.parametrize("key", STRATEGIES)
+@pytest.mark.parametrize(
+    "key",
+    [
+        # The longer timeframe of this one makes its proofs the longest.
+        pytest.param(key, marks=pytest.mark.slow) if key == "trend_filter" else key
+        for key in STRATEGIES
+    ],
+)
 def test_the_built_in_strategies_pass_every_proof_in_less_than_ten_seconds(key):
     strategy = create_strategy(key)
     candles = made_up(candles_wanted(strategy.warmup), Timeframe.M1)
