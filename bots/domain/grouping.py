@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -73,6 +75,28 @@ class Decided:
     stretches: list[Stretch] = field(default_factory=list)
     whys: dict[int, Why] = field(default_factory=dict)
 
+    @classmethod
+    def of(
+        cls,
+        timeframe: Timeframe,
+        close_times: Integers,
+        targets: Integers,
+        why: Callable[[int], Why],
+    ) -> Decided:
+        """Return what was decided at candles in their order; `why` explains one by its index."""
+        if not len(targets):
+            return cls(timeframe)
+        parts = (np.diff(targets) != 0) | (np.diff(close_times) != timeframe.ms)
+        edges = [0, *(np.flatnonzero(parts) + 1).tolist(), len(targets)]
+        stretches = [
+            Stretch(
+                int(close_times[first]), int(close_times[end - 1]), int(targets[first]), why(first)
+            )
+            for first, end in pairwise(edges)
+        ]
+        newest = len(targets) - 1
+        return cls(timeframe, stretches, {int(close_times[newest]): why(newest)})
+
     def add(self, close_ms: int, target: int, why: Why) -> None:
         """Note the decision at the next candle."""
         last = self.stretches[-1] if self.stretches else None
@@ -103,26 +127,38 @@ class Decided:
         """Return what a decision was made by; that of the first one of equal ones for old ones."""
         if close_ms in self.whys:
             return self.whys[close_ms]
-        for stretch in reversed(self.stretches):
-            if stretch.first_ms <= close_ms <= stretch.last_ms:
-                return stretch.why
-        return {}
+        place = bisect_right(self.stretches, close_ms, key=lambda one: one.first_ms) - 1
+        if place < 0 or close_ms > self.stretches[place].last_ms:
+            return {}
+        return self.stretches[place].why
 
     def as_json(self) -> list[list[Any]]:
-        """Return the newest stretches for JSON."""
+        """Return the newest stretches for JSON.
+
+        The newest decision stands apart with its own why, so that a bot that begins with it is
+        told the same, whoever reads this.
+        """
         return [
             [one.first_ms, one.last_ms, None if one.target == UNCHANGED else one.target, one.why]
-            for one in self.stretches[-KEPT:]
+            for one in (*self.stretches[-KEPT:-1], *self._newest())
         ]
+
+    def _newest(self) -> Iterator[Stretch]:
+        """Yield the last stretch, its last decision apart."""
+        for last in self.stretches[-1:]:
+            why = self.whys.get(last.last_ms, last.why)
+            if last.first_ms < last.last_ms:
+                yield last._replace(last_ms=last.last_ms - self.timeframe.ms)
+            yield last._replace(first_ms=last.last_ms, why=why)
 
     @classmethod
     def from_json(cls, timeframe: Timeframe, stored: list[list[Any]]) -> Decided:
         """Return what `as_json` wrote."""
-        stretches = [
-            Stretch(first, last, UNCHANGED if target is None else target, why)
-            for first, last, target, why in stored
-        ]
-        return cls(timeframe, stretches)
+        decided = cls(timeframe)
+        for first_ms, last_ms, target, why in stored:
+            decided.add(first_ms, UNCHANGED if target is None else target, why)
+            decided.stretches[-1] = decided.stretches[-1]._replace(last_ms=last_ms)
+        return decided
 
 
 Seen = list[list[int]]

@@ -15,7 +15,7 @@ from bots.domain.lifecycle import State
 from bots.domain.running import Obeyed, Outcome, RunSettings, TakenBot
 from bots.domain.stepping import NEVER, may_end, next_edge, obeyed, reach, stepped
 from bots.domain.timeline import Timeline
-from bots.manager.groups import Groups, decided_since
+from bots.manager.groups import Groups, decided_anew
 from bots.manager.view import InstrumentView
 from bots.models import BotCommand, BotRun
 from marketdata.domain.timeframe import MINUTE_MS
@@ -45,6 +45,7 @@ class Advance:
     groups: Groups
     outdated: frozenset[Code]
     """Code that runs began with, and that is not what its strategy has now."""
+    _anew: dict[int, Decided] = field(default_factory=dict)
     _targets: dict[int, Integers] = field(default_factory=dict)
 
     def outcome(
@@ -53,8 +54,7 @@ class Advance:
         """Return what a bot does; None when nothing is due to it."""
         is_stopping = bot.state == State.STOPPING
         standing = self.groups.standing.get(run.group)
-        has_failed = run.group in self.groups.failed or self.is_outdated(run)
-        decided = standing.decided if standing and not has_failed else None
+        decided = self._decided(bot, run)
         done = Outcome(bot, run, bot.account, decided)
         edge_ms = self._edge(bot, run)
         until = reach(
@@ -67,7 +67,7 @@ class Advance:
             now_ms=self.view.now_ms if self.view.is_live else 0,
             max_entry_age_ms=run.max_entry_age_ms,
         )
-        targets = self._targets_of(bot, run, decided)
+        targets = self._targets_of(decided)
         step = stepped(bot.account, run.rules, self.line, targets, until)
         if step.after.place != bot.place or step.is_over:
             done.take(step)
@@ -75,6 +75,13 @@ class Advance:
             self._obey(done, order)
         done.end = self._end(done, is_stopping=is_stopping, edge_ms=edge_ms)
         return done if done.steps or done.end else None
+
+    def knows(self, run: RunSettings) -> bool:
+        """Return whether it is known what a run's group decided.
+
+        Not of a run that another process has begun since the bots were looked at.
+        """
+        return run.group in self.groups.standing or self.is_outdated(run)
 
     def is_outdated(self, run: RunSettings) -> bool:
         """Return whether a run was begun with other code than there is now."""
@@ -96,15 +103,27 @@ class Advance:
             return next_edge(bot.place, run.timeframe)
         return NEVER
 
-    def _targets_of(self, bot: TakenBot, run: RunSettings, decided: Decided | None) -> Integers:
+    def _decided(self, bot: TakenBot, run: RunSettings) -> Decided | None:
+        """Return what a bot's group decided since it stands where it does; None: nothing any more.
+
+        What the group has forgotten is computed once for all bots that lag.
+        """
+        if run.group in self.groups.failed or self.is_outdated(run):
+            return None
+        standing = self.groups.standing[run.group]
+        if standing.decided.reaches_back_to(bot.place.minute_ms):
+            return standing.decided
+        if standing.id not in self._anew:
+            self._anew[standing.id] = decided_anew(self.view, standing)
+        return self._anew[standing.id]
+
+    def _targets_of(self, decided: Decided | None) -> Integers:
         if decided is None:
             return np.full(len(self.line.halves.times), UNCHANGED, np.int64)
-        standing = self.groups.standing[run.group]
-        if not decided.reaches_back_to(bot.place.minute_ms):
-            return decided_since(self.view, standing, bot.place.minute_ms).targets(self.line)
-        if standing.id not in self._targets:
-            self._targets[standing.id] = decided.targets(self.line)
-        return self._targets[standing.id]
+        # They are kept here or in the groups: an id names one of them.
+        if id(decided) not in self._targets:
+            self._targets[id(decided)] = decided.targets(self.line)
+        return self._targets[id(decided)]
 
     def _obey(self, done: Outcome, order: BotCommand) -> None:
         tick = self._tick(done)

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from backtests.domain.engine import decisions_of
-from bots.domain.grouping import Decided, GroupKey, Why, joined_seen, seen_between
+from bots.domain.grouping import Decided, GroupKey, Seen, Why, joined_seen, seen_between
 from bots.manager.strategies import describe, strategy_of
 from bots.manager.view import InstrumentView
 from bots.storage.groups import Standing, move_groups, read_groups
+from bots.storage.revisions import as_seen
 from marketdata.domain.columns import CandleColumns
 from marketdata.domain.series import Series
 from marketdata.domain.timeframe import Timeframe
-from marketdata.storage.columns import read_columns
+from marketdata.storage import read_candles
 from strategies.catalogue import AnyStrategy
 from strategies.domain.base import SteppingStrategy
 from strategies.sandbox.own import OwnStrategy
@@ -73,13 +74,10 @@ def advance_groups(view: InstrumentView, keys: Iterable[GroupKey]) -> Groups:
     return groups
 
 
-def decided_since(view: InstrumentView, standing: Standing, close_ms: int) -> Decided:
-    """Return what a group decided at `close_ms` and since, computed anew where it is forgotten."""
-    if standing.decided.reaches_back_to(close_ms):
-        return standing.decided
-    key = standing.key
-    series = _history(view, key, standing.cursor_ms)
-    with strategy_of(key) as strategy:
+def decided_anew(view: InstrumentView, standing: Standing) -> Decided:
+    """Return everything that a group decided, from its anchor on: also what it has forgotten."""
+    series = _history(view, standing.key, standing.seen, standing.cursor_ms)
+    with strategy_of(standing.key) as strategy:
         return _whole(strategy, series)
 
 
@@ -90,25 +88,20 @@ def _advanced(view: InstrumentView, before: Standing) -> Standing | None:
     end_ms = timeframe.open_time(line.settled_ms(before.cursor_ms))
     if end_ms <= before.cursor_ms:
         return None
+    seen = joined_seen(before.seen, seen_between(line, before.cursor_ms, end_ms))
     with strategy_of(before.key) as strategy:
-        state, decided = _decide(view, before, strategy, end_ms)
+        state, decided = _decide(view, before, strategy, seen, end_ms)
     return replace(
-        before,
-        cursor_ms=end_ms,
-        is_begun=True,
-        state=dict(state),
-        decided=decided,
-        seen=joined_seen(before.seen, seen_between(line, before.cursor_ms, end_ms)),
+        before, cursor_ms=end_ms, is_begun=True, state=dict(state), decided=decided, seen=seen
     )
 
 
 def _decide(
-    view: InstrumentView, before: Standing, strategy: AnyStrategy, end_ms: int
+    view: InstrumentView, before: Standing, strategy: AnyStrategy, seen: Seen, end_ms: int
 ) -> tuple[Mapping[str, Any], Decided]:
     key = before.key
     if not _has_steps(key, strategy):
-        series = _history(view, key, end_ms)
-        return {}, _whole(strategy, series)
+        return {}, _whole(strategy, _history(view, key, seen, end_ms))
     decided = Decided(key.timeframe, list(before.decided.stretches))
     series = _series(view, key.timeframe, view.candles(before.cursor_ms, end_ms))
     state = before.state or strategy.begin()  # type: ignore[union-attr]
@@ -129,20 +122,22 @@ def _has_steps(key: GroupKey, strategy: AnyStrategy) -> bool:
 def _whole(strategy: AnyStrategy, series: Series) -> Decided:
     """Return the decisions over all candles of a series, as a backtest makes them."""
     targets = decisions_of(strategy.process_data(series), len(series))
-    decided = Decided(series.timeframe)
     indicators = strategy.get_indicators(series) if len(series) else {}
-    for number, close_ms in enumerate(series.close_times.tolist()):
-        decided.add(close_ms, int(targets[number]), {})
-    if len(series):
-        newest = {name: _known(float(values[-1])) for name, values in indicators.items()}
-        decided.whys = {int(series.close_times[-1]): newest}
-    return decided
+
+    def why(number: int) -> Why:
+        return {name: _known(float(values[number])) for name, values in indicators.items()}
+
+    return Decided.of(series.timeframe, series.close_times, targets, why)
 
 
-def _history(view: InstrumentView, key: GroupKey, end_ms: int) -> Series:
-    """Return everything from a group's anchor on."""
-    rows = read_columns(view.instrument, Timeframe.M1, key.anchor_ms, end_ms)
-    return _series(view, key.timeframe, rows)
+def _history(view: InstrumentView, key: GroupKey, seen: Seen, end_ms: int) -> Series:
+    """Return everything from a group's anchor on as the group saw it.
+
+    Candles as they are by now would let it decide otherwise on what it has decided already.
+    """
+    stored = read_candles(view.instrument, Timeframe.M1, key.anchor_ms, end_ms)
+    rows, _ = as_seen(key.instrument_id, stored, seen)
+    return _series(view, key.timeframe, CandleColumns.of(rows))
 
 
 def _series(view: InstrumentView, timeframe: Timeframe, rows: CandleColumns) -> Series:

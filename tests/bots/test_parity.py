@@ -208,6 +208,53 @@ def test_an_own_strategy_is_replayed_by_the_code_of_the_run(market):
     assert_matched(report_of(bot))
 
 
+OWN = '''
+import numpy as np
+from strategies.domain.base import BaseStrategy
+
+
+class Mine(BaseStrategy):
+    """Long above the mean of everything it has seen."""
+
+    key, title, source = "mine", "My own", "myself"
+
+    @property
+    def warmup(self):
+        return 1
+
+    def process_data(self, candles):
+        means = np.cumsum(candles.close) / np.arange(1, len(candles) + 1)
+        return np.where(candles.close > means, 1.0, 0.0)
+
+    def get_indicators(self, candles):
+        return {"price": candles.close}
+'''
+
+
+@pytest.mark.slow
+def test_a_strategy_without_steps_stands_by_what_it_decided_when_old_minutes_change(
+    market, settings, tmp_path
+):
+    settings.STRATEGIES_DIR = str(tmp_path)
+    (tmp_path / "mine.py").write_text(OWN)
+    market.go(BEFORE)
+    made = make_trader(market.row, {}, strategy="own:mine")
+    bot = started(made, at_ms=START_MS + BEFORE * MINUTE_MS + 5_000)
+    market.go(40)
+    # From now on every close is far below the mean of what is stored.
+    market.revise(70, close=9000.0, high=9000.0)
+    revised_ms = START_MS + market.done * MINUTE_MS
+    for _ in range(4):
+        market.go(20)
+
+    report = report_of(bot)
+
+    assert Fill.objects.filter(bot=bot, time__gte=from_ms(revised_ms), quantity__gt=0).exists()
+    assert report.known_divergence is None, report.known_divergence
+    assert report.repaired_divergence["cause"] == "candle revised"
+    assert all("price" in one.why for one in Signal.objects.filter(bot=bot))
+
+
 def first_entry(bot: Bot) -> int:
     """Return the number of the minute of the first fill."""
     fill = Fill.objects.filter(bot=bot).order_by("number")[0]

@@ -58,6 +58,16 @@ def test_equal_decisions_that_follow_each_other_are_kept_as_one():
     assert decided.why(25 * MINUTE) == {"ema": 5.0}
 
 
+def test_the_newest_decision_keeps_its_own_why_where_it_repeats_others():
+    decided = Decided(Timeframe.M5)
+    for number in range(1, 5):
+        decided.add(number * 5 * MINUTE, PPM, {"ema": float(number)})
+        decided = Decided.from_json(Timeframe.M5, json.loads(json.dumps(decided.as_json())))
+        assert decided.why(number * 5 * MINUTE) == {"ema": float(number)}
+    assert len(decided.stretches) == 1
+    assert decided.why(10 * MINUTE) == {"ema": 1.0}
+
+
 def test_a_candle_without_a_decision_parts_equal_ones():
     decided = Decided(Timeframe.M1)
     decided.add(MINUTE, PPM, {})
@@ -88,3 +98,17 @@ def test_a_group_knows_how_far_back_it_remembers():
 def test_what_was_seen_is_told_in_stretches():
     told = joined_seen([[0, 2, -1]], [[2 * MINUTE, 1, -1], [3 * MINUTE, 1, 1]])
     assert told == [[0, 3, -1], [3 * MINUTE, 1, 1]]
+
+
+def test_decisions_told_at_once_are_what_they_are_one_by_one():
+    targets = np.array([UNCHANGED, 0, 0, PPM, PPM, PPM, 0, PPM])
+    # A candle is missing between the fifth and the sixth.
+    closes = np.array([1, 2, 3, 4, 5, 7, 8, 9]) * 5 * MINUTE
+    one_by_one = Decided(Timeframe.M5)
+    for number, (close_ms, target) in enumerate(zip(closes, targets, strict=True)):
+        one_by_one.add(int(close_ms), int(target), {"ema": float(number)})
+    at_once = Decided.of(Timeframe.M5, closes, targets, lambda number: {"ema": float(number)})
+    assert at_once == one_by_one
+    assert [one.why["ema"] for one in at_once.stretches] == [0, 1, 3, 5, 6, 7]
+    nothing = np.empty(0, np.int64)
+    assert Decided.of(Timeframe.M5, nothing, nothing, lambda _: {}) == Decided(Timeframe.M5)
