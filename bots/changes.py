@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,25 +31,65 @@ def change_state(
     Raises TransitionRefused where the table forbids it, and where the bot is no longer in the
     state that `bot` says.
     """
-    before = bot.state
-    check_transition(before, after)
+    events = change_states(
+        [bot],
+        after,
+        source=source,
+        actor=actor,
+        why=why,
+        details=details,
+        time=time,
+        **values,
+    )
+    return events[0]
+
+
+def change_states(
+    bots: Sequence[Bot],
+    after: str,
+    *,
+    source: str,
+    actor: Any = None,
+    why: str = "",
+    details: Mapping[str, Any] | None = None,
+    time: datetime | None = None,
+    **values: Any,
+) -> list[BotEvent]:
+    """Do to all bots what `change_state` does to one, or to none of them.
+
+    In as many statements as they are in different states.
+    """
+    if not bots:
+        return []
+    for bot in bots:
+        check_transition(bot.state, after)
     with transaction.atomic():
-        if not Bot.objects.filter(pk=bot.pk, state=before).update(state=after, **values):
-            moved = Bot.objects.values_list("state", flat=True).get(pk=bot.pk)
-            raise TransitionRefused(moved, after)
-        event = BotEvent.objects.create(
-            bot=bot,
-            run_id=values["run"].pk if values.get("run") else bot.run_id,
-            kind="state",
-            time=time,
-            before=before,
-            after=after,
-            actor=actor,
-            source=source,
-            why=why,
-            details=dict(details or {}),
+        for before in sorted({bot.state for bot in bots}):
+            _move([bot.pk for bot in bots if bot.state == before], before, after, values)
+        events = BotEvent.objects.bulk_create(
+            BotEvent(
+                bot=bot,
+                run_id=values["run"].pk if values.get("run") else bot.run_id,
+                kind="state",
+                time=time,
+                before=bot.state,
+                after=after,
+                actor=actor,
+                source=source,
+                why=why,
+                details=dict(details or {}),
+            )
+            for bot in bots
         )
-        tell_bots({bot.pk: bot.owner_id})
-    for name, value in {"state": after, **values}.items():
-        setattr(bot, name, value)
-    return event
+        tell_bots({bot.pk: bot.owner_id for bot in bots})
+    for bot in bots:
+        for name, value in {"state": after, **values}.items():
+            setattr(bot, name, value)
+    return events
+
+
+def _move(ids: Sequence[int], before: str, after: str, values: Mapping[str, Any]) -> None:
+    if Bot.objects.filter(pk__in=ids, state=before).update(state=after, **values) == len(ids):
+        return
+    states = set(Bot.objects.filter(pk__in=ids).values_list("state", flat=True))
+    raise TransitionRefused(min(states - {after}, default=after), after)

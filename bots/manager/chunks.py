@@ -58,7 +58,7 @@ def _step_alone(advance: Advance, bot_id: int, done: Done) -> None:
     except StaleCursor:
         log.warning("bot_was_moved", bot=bot_id)
     except Exception as error:
-        done.failed += fail_bots([bot_id], Failure.of(error))
+        done.failed += fail_bots([bot_id], Failure.of(error), is_its_own=True)
 
 
 def _step(advance: Advance, ids: Sequence[int], done: Done) -> None:
@@ -68,7 +68,7 @@ def _step(advance: Advance, ids: Sequence[int], done: Done) -> None:
         outcomes = _outcomes(advance, bots)
         if outcomes:
             record(outcomes)
-        ended = [run for outcome in outcomes for run in settle(outcome)]
+        ended = settle(outcomes)
     done.moved |= {one.bot.id: one.bot.owner_id for one in outcomes}
     done.ended += ended
 
@@ -81,7 +81,8 @@ def _outcomes(advance: Advance, bots: Sequence[TakenBot]) -> list[Outcome]:
         run = runs[bot.run_id]
         is_stuck = run.group in advance.groups.failed and bot.state != State.STOPPING
         # What was read of the minutes begins later than where this one stands by now.
-        if is_stuck or bot.place.minute_ms < advance.line.start_ms:
+        is_before = bot.place.minute_ms < advance.line.start_ms
+        if is_stuck or is_before or not advance.knows(run):
             continue
         outcome = advance.outcome(bot, run, orders.get(bot.id, ()))
         if outcome is not None:

@@ -1,62 +1,100 @@
-"""What follows from a step: states that change, runs that end, and runs that follow them."""
+"""What follows from steps: states that change, runs that end, and runs that follow them."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 from django.db.models.functions import Now
 
-from bots.changes import change_state
+from bots.changes import change_states
 from bots.domain.accounts import carried
 from bots.domain.lifecycle import State
-from bots.domain.running import Obeyed, Outcome
+from bots.domain.running import Outcome
 from bots.manager.starting import begin_run
 from bots.models import Bot, BotCommand, BotRun
-from bots.recorder import end_run
+from bots.recorder import Ending, end_runs
 
 _CONTINUED: Final = (BotRun.End.EDITED, BotRun.End.UPGRADED)
+_FOLLOWING: Final = {
+    (BotCommand.Kind.PAUSE, State.RUNNING): State.PAUSED,
+    (BotCommand.Kind.RESUME, State.PAUSED): State.RUNNING,
+}
+"""What an order from outside makes of a bot in a state."""
 
 
-def settle(outcome: Outcome) -> list[int]:
-    """Bring a bot into the state that its step led to; return the runs that ended.
+class _Change(NamedTuple):
+    """A change of state that several bots may have in common."""
 
-    To be called in the transaction of the step, after its record.
+    after: State
+    source: str
+    why: str = ""
+
+
+def settle(outcomes: Sequence[Outcome]) -> list[int]:
+    """Bring bots into the states that their steps led to; return the runs that ended.
+
+    To be called in the transaction of the steps, after their record. All bots that are halted at
+    once take as few statements as one.
     """
-    if outcome.end is None and not outcome.obeyed:
-        return []
-    bot = Bot(id=outcome.bot.id, state=outcome.bot.state, run_id=outcome.run.id)
+    _change([one for one in outcomes if one.end or one.obeyed])
+    end_runs(
+        [
+            Ending(one.run, one.account.place, one.account.state, one.end)
+            for one in outcomes
+            if one.end
+        ]
+    )
+    ended = [one for one in outcomes if one.end]
+    for one in ended:
+        if one.end in _CONTINUED:
+            kernel = carried(one.account.state, is_new_start=False)
+            begin_run(one.bot.id, one.account.place.minute_ms, kernel)
+    over = [one.bot.id for one in ended if one.end not in _CONTINUED]
+    if over:
+        BotCommand.objects.waiting().filter(bot__in=over).update(dropped_at=Now())
+    return [one.run.id for one in ended]
+
+
+def _change(outcomes: Sequence[Outcome]) -> None:
+    """Let states follow: each bot's changes in their order, those of all bots side by side."""
+    bots = {one.bot.id: _row(one) for one in outcomes}
+    waiting = {one.bot.id: list(_changes(one)) for one in outcomes}
+    while any(waiting.values()):
+        alike: dict[_Change, list[Bot]] = {}
+        for bot_id, changes in waiting.items():
+            if changes:
+                alike.setdefault(changes.pop(0), []).append(bots[bot_id])
+        for change, these in alike.items():
+            is_over = change.after in (State.HALTED, State.STOPPED)
+            values: dict[str, Any] = {"desired": Bot.Desired.STOPPED} if is_over else {}
+            change_states(these, change.after, source=change.source, why=change.why, **values)
+
+
+def _row(outcome: Outcome) -> Bot:
+    bot = outcome.bot
+    return Bot(id=bot.id, owner_id=bot.owner_id, state=bot.state, run_id=outcome.run.id)
+
+
+def _changes(outcome: Outcome) -> Iterator[_Change]:
+    """Yield what becomes of a bot's state, one after the other."""
+    state, source = State(outcome.bot.state), "step"
     for obeyed in outcome.obeyed:
-        _follow(bot, obeyed)
-    if outcome.end is None:
-        if _leaves(outcome) and bot.state != State.STOPPING:
-            _change(bot, State.STOPPING, outcome, "halted: it is flat with the next open")
-        return []
-    place, state = outcome.account.place, outcome.account.state
-    end_run(outcome.run, place, state, BotRun.End(outcome.end))
-    if outcome.end in _CONTINUED:
-        begin_run(bot.pk, place.minute_ms, carried(state, is_new_start=False))
-        return [outcome.run.id]
-    after = State.HALTED if outcome.end == BotRun.End.HALTED else State.STOPPED
-    _change(bot, after, outcome, "", desired=Bot.Desired.STOPPED)
-    BotCommand.objects.waiting().filter(bot=bot.pk).update(dropped_at=Now())
-    return [outcome.run.id]
+        after = _FOLLOWING.get((BotCommand.Kind(obeyed.kind), state))
+        if after is not None:
+            yield _Change(after, obeyed.source)
+            state = after
+        if obeyed.kind == BotCommand.Kind.HALT:
+            source = obeyed.source
+    if outcome.end == BotRun.End.HALTED:
+        yield _Change(State.HALTED, source)
+    elif outcome.end == BotRun.End.STOPPED:
+        yield _Change(State.STOPPED, source)
+    elif outcome.end is None and _leaves(outcome) and state != State.STOPPING:
+        yield _Change(State.STOPPING, source, "halted: it is flat with the next open")
 
 
 def _leaves(outcome: Outcome) -> bool:
     """Return whether an order to halt waits for an open to leave at."""
     kinds = {obeyed.kind for obeyed in outcome.obeyed}
     return BotCommand.Kind.HALT in kinds and bool(outcome.account.state["is_halted"][0])
-
-
-def _follow(bot: Bot, obeyed: Obeyed) -> None:
-    """Let the state say what an order from outside made of a bot."""
-    if obeyed.kind == BotCommand.Kind.PAUSE and bot.state == State.RUNNING:
-        change_state(bot, State.PAUSED, source=obeyed.source)
-    elif obeyed.kind == BotCommand.Kind.RESUME and bot.state == State.PAUSED:
-        change_state(bot, State.RUNNING, source=obeyed.source)
-
-
-def _change(bot: Bot, after: State, outcome: Outcome, why: str, **values: Any) -> None:
-    halts = [one for one in outcome.obeyed if one.kind == BotCommand.Kind.HALT]
-    source = halts[-1].source if halts else "step"
-    change_state(bot, after, source=source, why=why, **values)

@@ -14,7 +14,7 @@ from bots.domain.halves import Place
 from bots.manager.strategies import describe, make
 from bots.manager.view import InstrumentView
 from bots.models import Bot, BotCommand, BotEvent, BotRun, Order
-from bots.recorder import begin_account, end_run, open_run
+from bots.recorder import Ending, begin_account, end_runs, open_run
 from bots.storage.rows import kernel_of
 from bots.storage.runs import engine_of, settings_of
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
@@ -28,15 +28,22 @@ class UnitsChanged(Exception):
     """An account was kept in ticks and lots that the instrument no longer has."""
 
 
+def ask_warmup(bot_id: int) -> bool:
+    """Have the strategy of a bot say how long it warms up; return True.
+
+    Before its row is taken: the code may run in a process of its own. Raises whatever makes the
+    strategy impossible.
+    """
+    _warmup(Bot.objects.select_related("config").get(pk=bot_id))
+    return True
+
+
 def start_bot(bot_id: int, view: InstrumentView) -> bool:
     """Open the next run of a starting bot, or go on with the one that an error left open.
 
     Returns whether it runs now: not without an exchange's clock, and not while somebody else
     holds it. Raises whatever makes its strategy impossible.
     """
-    described = Bot.objects.select_related("config").get(pk=bot_id)
-    # Asked before the row is taken: the code may run in a process of its own.
-    _warmup(described)
     with transaction.atomic():
         rows = Bot.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
         bot = rows.select_related("config", "instrument").filter(pk=bot_id).first()
@@ -119,7 +126,7 @@ def _go_on(bot: Bot, run: BotRun) -> None:
     kernel = kernel_of(bot.kernel)
     if bot.version != run.version and bot.cursor is not None:
         place = Place(to_ms(bot.cursor), bot.phase)
-        end_run(settings_of(run), place, kernel, BotRun.End.EDITED)
+        end_runs([Ending(settings_of(run), place, kernel, BotRun.End.EDITED)])
         Order.objects.filter(run=run, state=Order.State.WAITING).update(
             state=Order.State.CANCELLED, outcome=RUN_ENDED, ended=bot.cursor
         )

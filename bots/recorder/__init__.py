@@ -1,6 +1,6 @@
 """What steps did to bots, as rows: written in bulk, in the transaction that moves the cursors."""
 
 from bots.recorder.recording import StaleCursor, record
-from bots.recorder.runs import begin_account, end_run, open_run
+from bots.recorder.runs import Ending, begin_account, end_runs, open_run
 
-__all__ = ["StaleCursor", "begin_account", "end_run", "open_run", "record"]
+__all__ = ["Ending", "StaleCursor", "begin_account", "end_runs", "open_run", "record"]

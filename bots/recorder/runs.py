@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
+from django.db import connection
 from django.db.models.functions import Now
 
 from backtests.domain.records import States
 from bots.domain.halves import Place
 from bots.domain.running import RunSettings
-from bots.models import Bot, BotRun, GroupState
+from bots.models import Bot, BotRun
 from bots.recorder.trading import write_deposit
 from marketdata.models import from_ms
+
+_END: Final = """
+update bots_botrun as run
+set "end" = given.minute, end_phase = given.phase, last_kernel = given.kernel,
+    candles_seen = coalesce(
+        (select seen from bots_groupstate where key = given.decided_by), '[]'
+    ),
+    ended_at = now(), end_reason = given.reason
+from unnest(%s::bigint[], %s::timestamptz[], %s::smallint[], %s::bytea[], %s::text[], %s::text[])
+    as given (id, minute, phase, kernel, reason, decided_by)
+where run.id = given.id and run."end" is null
+"""
+
+
+class Ending(NamedTuple):
+    """Where a run ends, the record of the kernel there, and why: one of BotRun.End."""
+
+    run: RunSettings
+    place: Place
+    kernel: States
+    reason: str
 
 
 def open_run(values: dict[str, Any], bot_id: int, kernel: States) -> BotRun:
@@ -28,20 +51,25 @@ def open_run(values: dict[str, Any], bot_id: int, kernel: States) -> BotRun:
     )
 
 
-def end_run(run: RunSettings, place: Place, kernel: States, reason: BotRun.End) -> None:
-    """End a run at a place, with the account it leaves and what its strategy saw.
+def end_runs(endings: Sequence[Ending]) -> None:
+    """End runs, each with the account it leaves and what its strategy saw.
 
-    To be called in the transaction that moved the bot there.
+    To be called in the transaction that moved their bots there.
     """
-    seen = GroupState.objects.filter(key=run.group.digest).values_list("seen", flat=True).first()
-    BotRun.objects.filter(pk=run.id, end=None).update(
-        end=from_ms(place.minute_ms),
-        end_phase=place.phase,
-        last_kernel=kernel.tobytes(),
-        candles_seen=seen or [],
-        ended_at=Now(),
-        end_reason=reason,
-    )
+    rows = [
+        (
+            one.run.id,
+            from_ms(one.place.minute_ms),
+            one.place.phase,
+            one.kernel.tobytes(),
+            str(one.reason),
+            one.run.group.digest,
+        )
+        for one in endings
+    ]
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(_END, [list(column) for column in zip(*rows, strict=True)])
 
 
 def begin_account(bot: Bot, run: RunSettings, kernel: States, deposit: int) -> None:

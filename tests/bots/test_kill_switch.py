@@ -8,6 +8,7 @@ import time
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from bots.changes import change_state
 from bots.models import Bot, BotCommand
@@ -97,6 +98,23 @@ def test_a_thousand_bots_are_ordered_by_one_statement(ada, django_assert_max_num
         assert len(kill_bots(ada, ada).bots) == 1001
     assert time.monotonic() - started < 2
     assert BotCommand.objects.filter(kind="halt").count() == 1001
+
+
+def test_many_that_have_not_begun_or_have_failed_take_no_more_statements(ada):
+    numbers = []
+    for count in (1, 9):
+        bots = [make_bot(ada, f"{number} of {count}") for number in range(2 * count)]
+        for bot in bots[::2]:
+            start_bot(bot, ada)
+        for bot in bots[1::2]:
+            change_state(make_running(bot), "error", source="step")
+        with CaptureQueriesContext(connection) as told:
+            assert len(kill_bots(ada, ada).bots) == 2 * count
+        states = Bot.objects.filter(pk__in=[bot.pk for bot in bots]).order_by("pk")
+        assert list(states.values_list("state", flat=True)) == ["halted", "stopping"] * count
+        Bot.objects.update(state="stopped")
+        numbers.append(len(told))
+    assert numbers[1] <= numbers[0]
 
 
 @pytest.mark.django_db(transaction=True)
