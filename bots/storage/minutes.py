@@ -65,7 +65,8 @@ def read_end(instrument: Instrument, start_ms: int, most: int) -> int | None:
 
 def read_repairs(instrument: Instrument, start_ms: int) -> list[tuple[int, int]]:
     """Return the stretches since `start_ms`, from and to in ms, that are being repaired."""
-    gaps = DataGap.objects.filter(
+    # Merged trades are all there: of what is missing they bring nothing.
+    gaps = DataGap.objects.live().filter(
         instrument=instrument, state__in=_REPAIRED, end__gt=from_ms(start_ms)
     )
     return [(to_ms(start), to_ms(end)) for start, end in gaps.values_list("start", "end")]
