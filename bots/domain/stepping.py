@@ -185,7 +185,9 @@ def _decisions(
         wanted = int(targets[index])
         if wanted != target:
             close_ms = int(line.halves.times[index]) + MINUTE_MS
-            is_missed = until.now_ms - close_ms > until.max_entry_age_ms
+            # One to leave is never too late.
+            is_late = until.now_ms - close_ms > until.max_entry_age_ms
+            is_missed = wanted != 0 and is_late
             told.append(Decision(close_ms, target, wanted, is_missed))
             target = wanted
     return tuple(told)
