@@ -20,7 +20,15 @@ from bots.models import (
     SeenMinute,
     Signal,
 )
-from bots.services import edit_bot, flatten_bot, pause_bot, resume_bot, start_bot, stop_bot
+from bots.services import (
+    edit_bot,
+    flatten_bot,
+    kill_bots,
+    pause_bot,
+    resume_bot,
+    start_bot,
+    stop_bot,
+)
 from marketdata.domain.records import Candles, Opening
 from marketdata.domain.timeframe import MINUTE_MS
 from marketdata.storage import write_candles
@@ -70,51 +78,84 @@ def open_minute(market: Any, number: int, price: float) -> None:
 class Story:
     """Three bots, two of which decide alike, with what people do to them."""
 
+    prices: tuple[float, ...] = UPS_AND_DOWNS
+    """What minutes close at, from the fifth on."""
+    missing: frozenset[int] = frozenset()
+    """Minutes of which no candle comes."""
+
     def __init__(self, symbol: str, step: Callable[[Any], None]) -> None:
         self.market, self._step = make_instrument(symbol, is_enabled=True), step
-        name = symbol.lower()
-        self.plain = self._bot(f"{name} plain")
-        self.alike = self._bot(f"{name} alike", trading={**FREE, "stop_loss": "0.02"})
-        self.slow = self._bot(f"{name} slow", timeframe="5m", params={"fast": 1, "slow": 2})
+        self.bots = tuple(self._make_bots(symbol.lower()))
+        self.plain, self.alike = self.bots[:2]
 
-    def _bot(self, name: str, params: Any = None, **values: Any) -> Bot:
+    def _make_bots(self, name: str) -> Iterator[Bot]:
+        yield self._bot(f"{name} plain")
+        yield self._bot(f"{name} alike", trading={**FREE, "stop_loss": "0.02"})
+        yield self._bot(f"{name} slow", timeframe="5m")
+
+    def _bot(self, name: str, **values: Any) -> Bot:
         values = {"trading": FREE, **values}
-        return make_trader(self.market, params or {"fast": 1, "slow": 2}, name=name, **values)
+        return make_trader(self.market, {"fast": 1, "slow": 2}, name=name, **values)
 
     def tell(self) -> None:
         """Live through all of it."""
         feed(self.market, 100, 100, 100, 100, 100)
-        for bot in (self.plain, self.alike, self.slow):
+        for bot in self.bots:
             start_bot(bot, bot.owner)
         self._step(self.market)
-        for number, price in enumerate(UPS_AND_DOWNS, 5):
-            before = UPS_AND_DOWNS[number - 6] if number > 5 else 100
+        before: float = 100
+        for number, price in enumerate(self.prices, 5):
             open_minute(self.market, number, before + 1)
             self._step(self.market)
-            self._act(number)
-            feed(self.market, price, start=number, before=before)
-            self._step(self.market)
+            if act := self._acts().get(number):
+                act()
+                self._step(self.market)
+            if number not in self.missing:
+                feed(self.market, price, start=number, before=before)
+                self._step(self.market)
+            before = price
 
-    def _act(self, number: int) -> None:
+    def _acts(self) -> dict[int, Callable[[], Any]]:
+        """Return what people do within minutes."""
         owner = self.plain.owner
-        acts = {
+        return {
             9: lambda: flatten_bot(self.plain, owner),
             11: lambda: pause_bot(self.plain, owner),
             12: lambda: edit_bot(self.alike, {"trading": {"stop_loss": "0.03"}}, owner),
             14: lambda: resume_bot(self.plain, owner),
             18: lambda: stop_bot(self.alike, owner),
         }
-        if number in acts:
-            acts[number]()
-            self._step(self.market)
 
     def left(self) -> dict[str, list[Any]]:
         """Return every row that the story left, without what differs from telling to telling."""
-        bots = (self.plain, self.alike, self.slow)
-        found = {str(at): list(_rows(bot)) for at, bot in enumerate(bots)}
+        found = {str(at): list(_rows(bot)) for at, bot in enumerate(self.bots)}
         groups = GroupState.objects.filter(instrument=self.market).order_by("timeframe")
         found["groups"] = list(groups.values_list("timeframe", "cursor", "state", "recent", "seen"))
         return found
+
+
+class ShortStory(Story):
+    """Two bots for some minutes, in which steps do everything once that they ever do.
+
+    They enter, leave, are stopped out, skip an entry, leave a minute out, obey, and end runs for
+    every reason that a person gives.
+    """
+
+    prices = (101, 103, 96, 99, 98, 97, 103, 104, 104)
+    missing = frozenset({9})
+
+    def _make_bots(self, name: str) -> Iterator[Bot]:
+        yield self._bot(f"{name} plain")
+        yield self._bot(f"{name} alike", trading={**FREE, "stop_loss": "0.02"})
+
+    def _acts(self) -> dict[int, Callable[[], Any]]:
+        owner = self.plain.owner
+        return {
+            7: lambda: edit_bot(self.alike, {"trading": {"stop_loss": "0.03"}}, owner),
+            8: lambda: pause_bot(self.plain, owner),
+            9: lambda: (resume_bot(self.plain, owner), stop_bot(self.alike, owner)),
+            12: lambda: kill_bots(owner, owner),
+        }
 
 
 def _rows(bot: Bot) -> Iterator[Any]:

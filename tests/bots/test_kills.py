@@ -14,11 +14,12 @@ import pytest
 from django.db import connection, connections
 
 from bots.manager import BotManager
+from bots.models import Bot
 from tests.bots.stories import Story
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(600)]
 
-KILLS = 12
+KILLS = 100
 
 
 @contextmanager
@@ -52,22 +53,34 @@ def settled(market: Any) -> None:
 def test_workers_killed_at_random_moments_leave_what_an_undisturbed_one_leaves(pytestconfig):
     expected = told("A0-USDT", settled)
     kills = pytestconfig.getoption("--runs") or KILLS
-    dice, done = random.Random(11), 0
+    dice, done, by_killed, by_others = random.Random(11), 0, 0, 0
 
     def killed_now_and_then(market):
-        nonlocal done
+        nonlocal done, by_killed, by_others
+        before = places(market)
         while done < kills and dice.random() < 0.5:
             with worker(market):
-                time.sleep(dice.expovariate(1 / 0.02))
+                time.sleep(dice.expovariate(1 / 0.04))
             done += 1
         # Its locks go with its session, which the server ends when it notices.
         wait_for_sessions()
+        after = places(market)
         BotManager().step(market.pk)
+        by_killed += after != before
+        by_others += places(market) != after
 
     tellings = 0
     while done < kills:
         tellings += 1
         assert told(f"K{tellings}-USDT", killed_now_and_then) == expected
+    assert by_killed > 0, "some came far enough to do something"
+    assert by_others > 0, "some left something to be done"
+
+
+def places(market: Any) -> list[Any]:
+    """Return where the bots of a market stand."""
+    bots = Bot.objects.filter(instrument=market).order_by("pk")
+    return list(bots.values_list("state", "cursor", "phase"))
 
 
 def wait_for_sessions() -> None:
