@@ -111,9 +111,12 @@ class BotAdmin(ReadOnly):
         fields = super().get_readonly_fields(request, obj) if obj else []
         return [name for name in fields if name not in self.exclude]
 
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        new = {} if obj else {"form": NewBotForm}
-        return super().get_form(request, obj, **new, **kwargs)
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if obj is None:
+            kwargs["form"] = NewBotForm
+        return super().get_form(request, obj, change, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Make the bot through the service; nothing of an existing one is entered here."""
