@@ -148,9 +148,9 @@ def test_the_curve_is_fetched_finer_where_one_zooms_in(open_page, site):
         page.mouse.up()
     fetched = answer.value.json()
     assert fetched["time"][1] - fetched["time"][0] == 60_000
-    page.wait_for_function(f"{count} === {len(fetched['time'])}")
+    page.wait_for_function(f"() => {count} === {len(fetched['time'])}")
     page.click("#equity-whole")
-    page.wait_for_function(f"{count} === {len(backtest.curve['equity'])}")
+    page.wait_for_function(f"() => {count} === {len(backtest.curve['equity'])}")
 
 
 def test_round_trips_are_narrowed_sorted_and_shown_on_the_chart(open_page, site):
@@ -190,7 +190,9 @@ def test_every_fill_and_what_the_strategy_saw_are_drawn(open_page, site):
     open_result(page, backtest)
     page.click("#price [data-whole]")
     page.wait_for_selector("#price-level:text-is('1h candles')")
-    page.wait_for_function("document.getElementById('chart').getAttribute('aria-busy') !== 'true'")
+    page.wait_for_function(
+        "() => document.getElementById('chart').getAttribute('aria-busy') !== 'true'"
+    )
     drawn = """() => {
         const traces = document.querySelector("#chart .plot").data;
         const marks = traces.filter(({ marker, name }) => marker && name.startsWith("Backtest"));
@@ -200,7 +202,7 @@ def test_every_fill_and_what_the_strategy_saw_are_drawn(open_page, site):
             most: Math.max(...traces.map(({ x }) => x.length)),
         };
     }"""
-    page.wait_for_function(f"({drawn})().marks === {len(run.fills)}")
+    page.wait_for_function(f"() => ({drawn})().marks === {len(run.fills)}")
     told = page.evaluate(drawn)
     assert {"fast", "slow", "Gains", "Losses"} <= set(told["names"])
     assert page.evaluate("document.querySelector('#chart .plot').data[0].x.length") <= 800
@@ -223,7 +225,7 @@ def test_fills_are_a_layer_of_the_main_chart(open_page, site):
     marks = """document.querySelector("tcp-chart .plot").data
         .filter(({ name, marker }) => marker && name === "Backtest %d")
         .reduce((sum, { x }) => sum + x.length, 0)"""
-    page.wait_for_function(f"{marks % backtest.pk} === {len(fills)}")
+    page.wait_for_function(f"() => {marks % backtest.pk} === {len(fills)}")
     page.click("#open-layers")
     page.wait_for_selector(f"#layer-menu :text('Backtest {backtest.pk}: EMA crossover')")
 

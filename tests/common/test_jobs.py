@@ -331,9 +331,9 @@ def test_no_more_of_a_kind_run_than_may_run_at_once():
 
 
 def test_creating_asks_for_the_job_in_the_queue_of_its_kind_after_the_commit(queues):
-    with job_kinds.kind("search", "count", queue="backtests", unit="runs"):
+    with job_kinds.kind("sums", "count", queue="backtests", unit="runs"):
         with transaction.atomic():
-            job = create_job("search", "t" * 300, {"to": 1}, total=1)
+            job = create_job("sums", "t" * 300, {"to": 1}, total=1)
             assert queues.llen("backtests") == 0
         assert queues.llen("backtests") == 1
     assert (job.unit, job.total, len(job.title), job.state) == ("runs", 1, 200, "queued")
@@ -342,8 +342,8 @@ def test_creating_asks_for_the_job_in_the_queue_of_its_kind_after_the_commit(que
 def test_the_sweep_puts_each_job_into_the_queue_of_its_kind(queues):
     from tcpdashboard.common.tasks import sweep_jobs
 
-    with job_kinds.kind("search", "count", queue="backtests"):
-        make("search", parameters={"to": 1})
+    with job_kinds.kind("sums", "count", queue="backtests"):
+        make("sums", parameters={"to": 1})
         make(parameters={"to": 1})
         sweep_jobs()
         sweep_jobs()

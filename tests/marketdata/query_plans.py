@@ -20,9 +20,10 @@ _PLAN = re.compile(r"duration: .*?plan:\n(.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Access:
-    """One way into a bulk table: by its key and which of its columns, or without an index.
+    """One way into a bulk table: by which columns of its key, or in whatever order it lies.
 
     `is_whole` tells a scan from end to end from one that a LIMIT ends after some thousand rows.
+    Whether such a scan goes along the table or along its key depends on when it was vacuumed.
     """
 
     table: str
@@ -32,8 +33,8 @@ class Access:
 
     def __str__(self) -> str:
         if self.by_key:
-            return f"{self.table}_pkey ({', '.join(self.columns) or 'in its order'})"
-        return f"{self.table}, {'from end to end' if self.is_whole else 'the first 10,001 rows'}"
+            return f"{self.table}_pkey ({', '.join(self.columns)})"
+        return f"{self.table}, {'from end to end' if self.is_whole else 'at most 10,001 rows'}"
 
 
 @contextmanager
@@ -66,12 +67,12 @@ def accesses(told: list[str]) -> set[Access]:
 
 def _accesses(node: dict[str, Any]) -> Iterator[Access]:
     if (table := node.get("Relation Name")) in BULK:
-        if node["Node Type"] == "Seq Scan":
+        columns = _columns(node.get("Index Cond") or node.get("Recheck Cond") or "")
+        if columns:
+            yield Access(table, by_key=True, columns=columns)
+        else:
             read = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
             yield Access(table, by_key=False, is_whole=read > FEW)
-        else:
-            condition = node.get("Index Cond") or node.get("Recheck Cond") or ""
-            yield Access(table, by_key=True, columns=_columns(condition))
     for inner in node.get("Plans", ()):
         yield from _accesses(inner)
 

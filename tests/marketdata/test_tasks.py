@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import threading
 import time
@@ -41,7 +42,9 @@ def test_collectors_and_sweeps_have_queues_of_their_own():
     assert queues["common.sweep_jobs"] == "ticks"
     for name in ("repair_gaps", "scan_gaps", "verify_minutes", "enforce_retention"):
         assert queues[f"marketdata.{name}"] == "repair"
-    assert set(TASK_ROUTES) <= {*app.tasks, "marketdata.sweep_*", "common.sweep_*"}
+    assert queues["bots.sweep"] == queues["bots.sweep_limits"] == queues["bots.tick"] == "ticks"
+    for pattern in TASK_ROUTES:
+        assert fnmatch.filter(app.tasks, pattern), f"no task is routed by {pattern}"
 
 
 @pytest.mark.django_db
