@@ -63,22 +63,14 @@ def change_states(
         return []
     for bot in bots:
         check_transition(bot.state, after)
+    run = values.get("run")
+    told: dict[str, Any] = {"actor": actor, "source": source, "why": why, "time": time}
+    told |= {"kind": "state", "after": after, "details": dict(details or {})}
     with transaction.atomic():
         for before in sorted({bot.state for bot in bots}):
             _move([bot.pk for bot in bots if bot.state == before], before, after, values)
         events = BotEvent.objects.bulk_create(
-            BotEvent(
-                bot=bot,
-                run_id=values["run"].pk if values.get("run") else bot.run_id,
-                kind="state",
-                time=time,
-                before=bot.state,
-                after=after,
-                actor=actor,
-                source=source,
-                why=why,
-                details=dict(details or {}),
-            )
+            BotEvent(bot=bot, run_id=run.pk if run else bot.run_id, before=bot.state, **told)
             for bot in bots
         )
         tell_bots({bot.pk: bot.owner_id for bot in bots})
