@@ -177,6 +177,13 @@ def test_the_page_says_what_is_wrong_and_keeps_what_was_typed(ada):
     assert not AlertChannel.objects.exists()
 
 
+def test_the_help_of_a_field_is_where_the_field_says(ada):
+    shown = ada.get("/alerts/").content.decode()
+    told = re.findall(r'aria-describedby="(id_\w+_helptext)"', shown)
+    assert told
+    assert [name for name in told if f'id="{name}"' not in shown] == []
+
+
 def test_only_staff_are_offered_a_channel_for_all_alerts(ada, staff, web):
     assert "for_everybody" not in ada.get("/alerts/").content.decode()
     assert "for_everybody" in staff.get("/alerts/").content.decode()
