@@ -9,7 +9,7 @@ from typing import Any, Final
 from backtests.domain.records import Sizing
 from backtests.forms.trading import TRADING_FIELDS, settings_of
 
-_NARROW: Final = "\N{NARROW NO-BREAK SPACE}"
+_SPACE: Final = "\N{NO-BREAK SPACE}"
 
 
 def trading_words(trading: Mapping[str, Any], quote: str) -> list[tuple[str, str]]:
@@ -32,4 +32,4 @@ def _measured(value: str, unit: str) -> str:
     if not unit:
         return value
     number = f"{Decimal(value):,f}"
-    return f"{number}%" if unit == "%" else f"{number}{_NARROW}{unit}"
+    return f"{number}%" if unit == "%" else f"{number}{_SPACE}{unit}"

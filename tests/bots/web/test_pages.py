@@ -161,12 +161,12 @@ def test_settings_are_told_in_the_words_of_the_form_with_their_units(ann, btc, b
     page = browser_of(ann).get(f"/bots/{bot.pk}/").content.decode()
     told = dict(re.findall(r'<div><dt>([^<]+)</dt><dd class="num">([^<]+)</dd></div>', page))
     expected = {
-        "Initial balance": "10,000\N{NARROW NO-BREAK SPACE}USDT",
+        "Initial balance": "10,000\N{NO-BREAK SPACE}USDT",
         "Size of a position": "Per cent of the equity",
         "Size": "100%",
         "Stop-loss": "2.5%",
-        "Slippage": "5\N{NARROW NO-BREAK SPACE}bps",
-        "Cooldown": "90\N{NARROW NO-BREAK SPACE}minutes",
+        "Slippage": "5\N{NO-BREAK SPACE}bps",
+        "Cooldown": "90\N{NO-BREAK SPACE}minutes",
     }
     assert {name: told.get(name) for name in expected} == expected
     assert "May sell short" not in told
