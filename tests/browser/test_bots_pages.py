@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection
+from django.db import connection, connections
 
-from bots.models import Bot, BotCommand, OwnerLimits
-from bots.services import checked, create_bot, start_bot
+from backtests.models import Backtest
+from bots.models import Bot, BotCommand, OwnerLimits, ParityReport
+from bots.services import checked, create_bot, delete_bot, edit_bot, start_bot, stop_bot
 from bots.tasks import tick
 from marketdata.models import Collector, Instrument, from_ms
 from strategies.catalogue import describe_strategy
 from strategies.models import StrategyConfig
+from tcpdashboard.common.jobs.runner import run_job
 from tests.browser.charts import PHONE
 from tests.browser.conftest import EXCHANGE, NAME
 from tests.browser.test_accessibility import MISPLACED, NAMELESS
@@ -22,6 +25,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
 CONFIG = "browser crossing"
 LONG_S = 7 * 86_400
+# Fields that name a help or an error that is not there.
+DANGLING = """
+[...document.querySelectorAll("[aria-describedby]")]
+  .filter((each) => each.getAttribute("aria-describedby").split(" ")
+    .some((id) => document.getElementById(id) === null))
+  .map((each) => each.id)
+"""
 DAY = timedelta(days=1)
 
 
@@ -83,6 +93,19 @@ def traded(site, name="mine"):
     assert bot.state == "running", bot.last_traceback
     assert bot.fills.count() > 4
     return bot
+
+
+def do(job_id):
+    """Do a job in a thread of its own, as a worker would; return what became of it."""
+    with ThreadPoolExecutor(1) as worker:
+        return worker.submit(_done, job_id).result()
+
+
+def _done(job_id):
+    try:
+        return run_job(job_id)
+    finally:
+        connections.close_all()
 
 
 def drawn(layer):
@@ -198,6 +221,77 @@ def test_the_kill_switch_asks_first_then_halts_everything(open_page, site):
     assert (command.kind, command.why, command.asked_by.username) == ("halt", "enough", NAME)
 
 
+def test_what_others_make_change_and_take_away_appears_by_itself(open_page, site):
+    page = open_page()
+    page.goto("/bots/")
+    page.wait_for_selector("#no-bots")
+    page.wait_for_selector("#connection[data-state=live]")
+    bot = make("elsewhere")
+    page.wait_for_selector("tr[data-name=elsewhere] .state:text-is('Created')")
+    page.wait_for_selector("#connection[data-state=live]")
+    edit_bot(bot, {"name": "renamed"}, bot.owner)
+    page.wait_for_selector("tr[data-name=renamed]")
+    delete_bot(bot, bot.owner)
+    page.wait_for_selector("tr[data-name=renamed]", state="detached")
+
+
+def test_a_bot_that_is_over_is_reset_by_its_button(open_page, site):
+    bot = make("again")
+    stop_bot(start_bot(bot, bot.owner), bot.owner)
+    page = open_page()
+    page.goto(f"/bots/{bot.pk}/")
+    page.click("button:text-is('Reset')")
+    page.click("#confirm button:text-is('Leave it')")
+    assert Bot.objects.get(pk=bot.pk).deleted_at is None
+    page.click("button:text-is('Reset')")
+    page.click("#confirm-yes")
+    state_is(page, "Created")
+    anew = Bot.objects.get(name="again", deleted_at=None)
+    assert anew.pk != bot.pk
+    assert page.url.endswith(f"/bots/{anew.pk}/")
+
+
+def test_the_last_90_days_are_backtested_before_a_bot_is_made(
+    open_page, site, settings, static_files
+):
+    settings.VAR_DIR = static_files
+    page = open_page()
+    page.goto("/bots/new/")
+    page.select_option("#id_instrument", f"{EXCHANGE}:BTC-USDT")
+    page.fill("[name='trading.size']", "150")
+    # The browser's console tells of the refusal.
+    page.expected.append("400")
+    page.click("#rehearse")
+    page.wait_for_selector(".field:has([name='trading.size']) .form-error")
+    page.fill("[name='trading.size']", "50")
+    page.click("#rehearse")
+    page.wait_for_selector("#rehearsal:has-text('Being computed')")
+    assert page.locator(".form-error").count() == 0
+    backtest = Backtest.objects.latest("pk")
+    assert backtest.trading["size"] == "0.5"
+    assert do(backtest.job_id) == "done"
+    page.wait_for_selector("#rehearsal dt:text-is('Maximum drawdown')")
+    backtest.refresh_from_db()
+    shown = page.inner_text("#rehearsal div:has(> dt:text-is('Round trips')) dd")
+    assert shown == f"{int(backtest.metrics['round_trips']):,}"
+    assert page.get_attribute("#rehearsal a", "href") == f"/backtests/{backtest.pk}/"
+    assert not Bot.objects.filter(deleted_at=None).exists()
+
+
+def test_a_run_is_replayed_when_somebody_asks(open_page, site):
+    bot = traded(site, "replayed")
+    page = open_page()
+    page.goto(f"/bots/{bot.pk}/?records=parity")
+    page.wait_for_selector(".nothing:has-text('No run was replayed yet')")
+    with page.expect_response("**/parity/") as asked:
+        page.click("button:text-is('Replay now')")
+    assert do(asked.value.json()["id"]) == "done"
+    page.wait_for_selector("table[data-kind=parity] .state:text-is('Matched')")
+    page.wait_for_selector(".bot-head a:text-is('Parity: matched')")
+    (report,) = ParityReport.objects.filter(run__bot=bot)
+    assert report.fills == bot.fills.count()
+
+
 def test_fills_are_a_layer_of_the_main_chart(open_page, site):
     bot = traded(site, "layered")
     page = open_page()
@@ -243,6 +337,7 @@ def test_pages_fit_their_screens_and_name_their_controls(open_page, site, size):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         assert page.evaluate(NAMELESS) == [], path
         assert page.evaluate(MISPLACED) == [], path
+        assert page.evaluate(DANGLING) == [], path
         assert page.locator("h1").count() == 1
         ids = page.evaluate("[...document.querySelectorAll('[id]')].map((each) => each.id)")
         assert len(ids) == len(set(ids)), path
