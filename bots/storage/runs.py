@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from backtests.domain.engine import BacktestingEngine
@@ -19,20 +20,22 @@ from marketdata.models import Instrument, to_ms
 _KEPT: Final = 20_000
 
 
-_known: dict[int, RunSettings] = {}
+# By id and start: a database that was restored gives the same ids to other runs.
+_known: dict[tuple[int, datetime], RunSettings] = {}
 
 
 def run_settings(ids: Iterable[int]) -> dict[int, RunSettings]:
     """Return the settings of runs by their id."""
-    wanted = set(ids)
+    wanted = set(BotRun.objects.filter(pk__in=set(ids)).values_list("pk", "started_at"))
     missing = wanted - _known.keys()
     if missing:
         if len(_known) > _KEPT:
             _known.clear()
             missing = wanted
-        runs = BotRun.objects.filter(pk__in=missing).select_related("instrument").defer("source")
-        _known.update((run.pk, settings_of(run)) for run in runs)
-    return {one: _known[one] for one in wanted}
+        unknown = BotRun.objects.filter(pk__in=[run_id for run_id, _ in missing])
+        runs = unknown.select_related("instrument").defer("source")
+        _known.update(((run.pk, run.started_at), settings_of(run)) for run in runs)
+    return {one[0]: _known[one] for one in wanted}
 
 
 def settings_of(run: BotRun) -> RunSettings:
