@@ -129,7 +129,14 @@ def test_a_formula_stands_behind_each_figure(open_page, site):
     page = open_page()
     open_result(page, ran(site))
     page.focus(".metric:has([data-metric=sharpe])")
-    page.wait_for_selector("#formula-sharpe:visible:has-text('sqrt(365)')")
+    page.wait_for_selector("#formula-sharpe:visible")
+    formula = page.locator("#formula-sharpe")
+    assert "sqrt(365)" in formula.inner_text()
+    described = page.locator(".metric:has([data-metric=sharpe])").get_attribute("aria-describedby")
+    assert described == "formula-sharpe"
+    page.focus(".metric:has([data-metric=calmar])")
+    page.wait_for_selector("#formula-calmar:visible")
+    assert not formula.is_visible()
 
 
 def test_the_curve_is_fetched_finer_where_one_zooms_in(open_page, site):
@@ -281,6 +288,12 @@ def test_the_list_follows_what_runs(open_page, site):
     page.wait_for_selector("#connection[data-state=live]")
     in_background(asked.job_id).join()
     page.wait_for_selector(f"tr[data-backtest='{asked.pk}'][data-state=done]")
+    asked.refresh_from_db()
+    states = page.locator("tr[data-backtest]").evaluate_all(
+        "rows => rows.map(({ dataset }) => [Number(dataset.backtest), dataset.state])"
+    )
+    assert states == [[asked.pk, "done"], [done.pk, "done"]]
+    assert asked.result_hash != done.result_hash
 
 
 def test_a_configuration_is_made_checked_and_backtested(open_page, site):

@@ -228,11 +228,17 @@ def test_what_others_make_change_and_take_away_appears_by_itself(open_page, site
     page.wait_for_selector("#connection[data-state=live]")
     bot = make("elsewhere")
     page.wait_for_selector("tr[data-name=elsewhere] .state:text-is('Created')")
+    names = page.locator("tr[data-name]")
+    assert [row.get_attribute("data-name") for row in names.all()] == ["elsewhere"]
     page.wait_for_selector("#connection[data-state=live]")
+    page.evaluate("window.isSamePage = true")
     edit_bot(bot, {"name": "renamed"}, bot.owner)
     page.wait_for_selector("tr[data-name=renamed]")
+    assert [row.get_attribute("data-name") for row in names.all()] == ["renamed"]
     delete_bot(bot, bot.owner)
     page.wait_for_selector("tr[data-name=renamed]", state="detached")
+    assert names.count() == 0
+    assert page.evaluate("window.isSamePage") is True
 
 
 def test_a_bot_that_is_over_is_reset_by_its_button(open_page, site):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
-from bots.models import Bot, BotPerformance, BotRun, Fill, ParityReport, SeenMinute
+from bots.models import Bot, BotPerformance, BotRun, ParityReport
 from bots.parity.reporting import make_report
 from bots.reconciling import accounts, reconcile
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
@@ -33,13 +33,6 @@ def findings(bots: int) -> Iterator[str]:
         yield f"{bot} is {bot.state}: {bot.last_error}"
     for alert in Alert.objects.filter(kind="ledger_unbalanced"):
         yield f"{alert}: {alert.message}"
-
-
-def traded(bots: int) -> str:
-    """Return what the bots did, in words. Raises AssertionError when it proves nothing."""
-    fills, seen = Fill.objects.count(), SeenMinute.objects.count()
-    assert fills >= 2 * bots, f"only {fills} fills of {bots} bots"
-    return f"{fills} fills, {seen} minutes seen otherwise than at first"
 
 
 def held(watched: Watched) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,9 +14,9 @@ from backtests.domain.market import MarketMinutes
 from backtests.domain.records import Command
 from backtests.domain.settings import Costs, Limits, Stops
 from bots.domain.halves import CLOSE, OPENING, Place
-from bots.domain.parity.comparing import Worth, first_divergence
+from bots.domain.parity.comparing import Recorded, Worth, first_divergence
 from bots.domain.parity.inputs import Given, Inputs
-from bots.domain.parity.replay import replay
+from bots.domain.parity.replay import Replayed, replay
 from bots.domain.parity.verdicts import Cause, judge_known, judge_repaired
 from bots.models import ParityReport
 from marketdata.domain.columns import CandleColumns
@@ -32,16 +32,28 @@ GUARDED: dict[str, Any] = {
 }
 
 
-def same(inputs: Inputs) -> int:
-    """Check that living through the inputs and replaying them is the same; return its fills."""
-    lived, replayed = live(inputs).recorded(), replay(inputs)
-    assert first_divergence(lived, replayed) is None
-    assert lived.worths == [
-        Worth(*row)
-        for row in zip(replayed.close_times.tolist(), replayed.equity.tolist(), strict=True)
-    ]
-    assert list(lived.decisions) == list(replayed.decisions)
-    return len(lived.fills)
+@dataclass(frozen=True)
+class Twice:
+    """Inputs lived through half by half, and replayed."""
+
+    lived: Recorded
+    replayed: Replayed
+
+    @classmethod
+    def of(cls, inputs: Inputs) -> Twice:
+        return cls(live(inputs).recorded(), replay(inputs))
+
+    @property
+    def differences(self) -> list[str]:
+        """What is not the same on both sides, by name."""
+        times, equity = self.replayed.close_times.tolist(), self.replayed.equity.tolist()
+        worths = [Worth(*row) for row in zip(times, equity, strict=True)]
+        equal = {
+            "trades": first_divergence(self.lived, self.replayed) is None,
+            "equity": self.lived.worths == worths,
+            "decisions": list(self.lived.decisions) == list(self.replayed.decisions),
+        }
+        return [name for name, is_equal in equal.items() if not is_equal]
 
 
 @pytest.mark.parametrize("timeframe", [Timeframe.M1, Timeframe.M5, Timeframe.M15])
@@ -49,7 +61,9 @@ def same(inputs: Inputs) -> int:
 def test_a_replay_is_what_was_lived_half_by_half(timeframe, trading):
     inputs = inputs_of(market(3000), timeframe=timeframe, start=120, **trading)
 
-    assert same(inputs) > 20
+    twice = Twice.of(inputs)
+    assert twice.differences == []
+    assert len(twice.lived.fills) > 20
 
 
 @settings(max_examples=60, deadline=None)
@@ -88,7 +102,7 @@ def test_a_replay_knows_whatever_befell_a_run(data):
         **data.draw(st.sampled_from(({}, COSTLY, GUARDED))),
     )
 
-    same(inputs)
+    assert Twice.of(inputs).differences == []
 
 
 def rising_then_falling() -> CandleColumns:
@@ -233,8 +247,10 @@ def test_a_run_in_the_middle_of_a_minute_ends_with_its_opening():
     candles = rising_then_falling()
     inputs = inputs_of(candles, until=Place(22 * MINUTE, CLOSE), openings={22 * MINUTE: 404})
 
-    assert same(inputs) == 1
-    assert same(replace(inputs, until=Place(22 * MINUTE, OPENING))) == 0
+    whole = Twice.of(inputs)
+    assert (whole.differences, len(whole.lived.fills)) == ([], 1)
+    before = Twice.of(replace(inputs, until=Place(22 * MINUTE, OPENING)))
+    assert (before.differences, len(before.lived.fills)) == ([], 0)
 
 
 def test_the_causes_are_those_that_reports_name():

@@ -105,10 +105,15 @@ async def test_forming_candles_take_up_the_minutes_that_are_loaded_while_it_is_c
         for name in ("open", "high", "low", "close"):
             loaded[name] = 123_456.0
         book.put(loaded)
-        await collection.until(
-            lambda: lane.forming.current(lane.stream.forming)[Timeframe.D1]["open"] == 123_456.0
-        )
+        before = lane.forming.current(lane.stream.forming)[Timeframe.D1]
+        await collection.until(lambda: lane.forming.is_whole or lane.minutes_closed > 3)
+        await collection.until(lambda: lane.minutes_waiting == 0)
+        after = lane.forming.current(lane.stream.forming)[Timeframe.D1]
         await collection.end()
+
+    assert before["open"] < 123_456.0
+    assert (after["open"], after["high"]) == (123_456.0, 123_456.0)
+    assert after["minutes"] > before["minutes"]
 
 
 async def test_an_instrument_that_leaves_is_stored_to_its_last_trade_and_says_no_more(exchange):
