@@ -7,6 +7,7 @@ each worker starts its own Valkey, because publish and subscribe know no databas
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -25,6 +26,8 @@ os.environ.setdefault("TCPD_SECRET_KEY", secrets.token_urlsafe(48))
 _base = Path(__file__).resolve().parents[1]
 keep_compiled_code(_base, _base / "var")
 
+# What PostgreSQL writes when it or one of its processes ends against its will.
+WHY_DOWN = re.compile("PANIC|terminated by signal|No space left|out of memory|recovery mode")
 GIVEN_BY_CONTROLLER = "TCPD_TEST_DATABASE_URL"
 
 _started = None
@@ -75,6 +78,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_xdist_setupnodes() -> None:
     # A worker that found it would read the settings before it has started its own Valkey.
     os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say why the database went down under the tests, should it have: its log goes with it."""
+    if _started is None or not (log := _started.var_dir / "postgres.log").exists():
+        return
+    lines = log.read_text(errors="replace").splitlines()
+    if told := [line for line in lines if WHY_DOWN.search(line)]:
+        terminalreporter.section("PostgreSQL went down")
+        terminalreporter.write_line("\n".join([*told[:20], *lines[-20:]]))
 
 
 def pytest_unconfigure() -> None:
