@@ -14,7 +14,7 @@ PPM: Final = 1_000_000
 UNCHANGED: Final = -(2**62)
 """In place of a target: the strategy has not decided at this minute."""
 
-KERNEL_VERSION: Final = 1
+KERNEL_VERSION: Final = 2
 """Raised with every change of what the kernel does; stored with every result."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from backtests.domain.records import new_state
+from backtests.domain.records import KERNEL_VERSION, new_state
 from backtests.domain.units import Units
 from bots.changes import change_state
 from bots.models import Bot, BotRun
@@ -33,7 +33,7 @@ def record(bot, cash, *, lots=0, tick=0, equity=None, day_equity=None, day=DAY):
 
 def open_run(bot, start, kernel, **values):
     """Write down a bot's first run, from `start` on with the kernel's record `kernel`."""
-    given = {"engine_version": 1, "max_entry_age_ms": 60_000, "anchor": start} | values
+    given = {"engine_version": KERNEL_VERSION, "max_entry_age_ms": 60_000, "anchor": start} | values
     return BotRun.objects.create(
         bot=bot,
         number=1,

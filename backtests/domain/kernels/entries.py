@@ -39,7 +39,11 @@ def execute(
         return note(state, events, count, time_ms, Kind.SKIPPED, Reason.BELOW_MINIMUM)
     price = slipped(tick, rules.slippage, not is_long)
     signed = -lots if is_long else lots
-    return fill(state, rules, time_ms, signed, price, tick, rules.taker, reason, events, count)
+    count = fill(state, rules, time_ms, signed, price, tick, rules.taker, reason, events, count)
+    if rules.is_margined:
+        # A smaller position is lost further away.
+        state.liquidation = liquidation_tick(state.cash, state.lots, rules)
+    return count
 
 
 @inlined

@@ -494,6 +494,18 @@ def test_a_short_that_lost_everything_is_closed_where_it_did():
     assert result.others == [(3, Kind.HALTED, Reason.LIQUIDATION)]
 
 
+def test_a_short_that_was_made_smaller_is_lost_further_away():
+    # Half of ten lots is bought back at 100: what is left owes 500 and is lost at 300, not at 200.
+    table = candles((100,) * 4, (100,) * 4, (100,) * 4, (100, 250, 100, 240), (100, 310, 100, 300))
+    result = run(table, targets(-1, -0.5, KEEP, KEEP, KEEP), SWAP)
+    assert result.fills == [
+        (1, -10, 100, TARGET),
+        (2, 5, 100, TARGET),
+        (4, 5, 300, Reason.LIQUIDATION),
+    ]
+    assert result.equity == [1000, 1000, 1000, 300, 0]
+
+
 # ------------------------------------------------------------------ commands
 def test_a_flatten_closes_at_the_last_trade_with_slippage():
     account = Account(PLAIN._replace(slippage=10_000))
