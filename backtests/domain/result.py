@@ -50,7 +50,6 @@ class BacktestResult:
             times_ms=self.close_times,
             equity=self.equity,
             trips=self.round_trips,
-            cash_per_tick_lot=self.rules.cash_per_tick_lot,
             closes=self.closes,
             stop_share=self.rules.stop_loss / 1_000_000,
         )

@@ -19,6 +19,7 @@ ROUND_TRIP: Final = np.dtype(
         ("exit_tick", "<f8"),  # average; NaN while nothing was given back
         ("profit", "<i8"),  # cash units after fees; of closed trips only, else 0
         ("paid", "<i8"),  # cash units: worth of the position at its entry prices
+        ("received", "<i8"),  # cash units: worth of what was given back, at its exit prices
         ("fees", "<i8"),  # cash units
         ("slippage", "<i8"),  # cash units
         ("reason", "<i8"),  # Reason of the last fill
@@ -59,7 +60,8 @@ def _filled(fills: Events, starts: Any, ends: Any, unit: int) -> RoundTrips:
     cash_before = first["cash"] + first["lots"] * first["tick"] * unit + first["fee"]
     trips = np.zeros(len(starts), ROUND_TRIP)
     trips["entry_ms"], trips["exit_ms"] = first["time_ms"], last["time_ms"]
-    trips["side"], trips["lots"], trips["paid"] = side, lots, paid * unit
+    trips["side"], trips["lots"] = side, lots
+    trips["paid"], trips["received"] = paid * unit, got * unit
     trips["entry_tick"] = paid / lots
     trips["exit_tick"] = np.divide(got, left, out=np.full(len(starts), np.nan), where=left > 0)
     trips["is_closed"] = is_closed = last["position"] == 0

@@ -21,9 +21,9 @@ Floats = NDArray[np.float64]
 class Account:
     """What the metrics are computed from.
 
-    `times_ms` are the closes at which `equity` was marked; `days` the equity at each 00:00 UTC
-    and at the end, beginning with `start`; `profits` are after fees, of every closed round trip;
-    `held_ms` is the time in position.
+    `times_ms` are the closes at which `equity` was marked; `days` the equity at each 00:00 UTC,
+    beginning with `start`; `profits` are after fees, of every closed round trip; `held_ms` is the
+    time in position, `traded_value` the worth of all that was bought and sold.
     """
 
     start: int
@@ -64,7 +64,6 @@ def account(
     times_ms: Integers,
     equity: Integers,
     trips: RoundTrips,
-    cash_per_tick_lot: int,
     closes: Integers,
     stop_share: float = 0.0,
 ) -> Account:
@@ -83,7 +82,7 @@ def account(
         begin_ms=int(times_ms[0]) - 60_000,
         bought_and_held=float(closes[-1] / closes[0] - 1.0) if closes[0] > 0 else None,
         stop_share=stop_share,
-        **_of_trips(trips, int(times_ms[-1]), cash_per_tick_lot),
+        **_of_trips(trips, int(times_ms[-1])),
     )
 
 
@@ -95,7 +94,6 @@ def swept_account(
     days: Integers,
     depth: float,
     trips: RoundTrips,
-    cash_per_tick_lot: int,
     closes: Integers,
     stop_share: float = 0.0,
 ) -> Account:
@@ -114,18 +112,22 @@ def swept_account(
         begin_ms=int(times_ms[0]) - 60_000,
         bought_and_held=float(closes[-1] / closes[0] - 1.0) if closes[0] > 0 else None,
         stop_share=stop_share,
-        **_of_trips(trips, end_ms, cash_per_tick_lot),
+        **_of_trips(trips, end_ms),
     )
 
 
-def _of_trips(trips: RoundTrips, end_ms: int, unit: int) -> dict[str, Any]:
+def held_ms(trips: RoundTrips, end_ms: int) -> int:
+    """Return the time in position of a run that ended at `end_ms`, with an open trip or without."""
     exits = np.where(trips["is_closed"], trips["exit_ms"], end_ms)
-    out = np.nan_to_num(trips["exit_tick"] * (trips["is_closed"] * trips["lots"]))
+    return int(np.sum(exits - trips["entry_ms"]))
+
+
+def _of_trips(trips: RoundTrips, end_ms: int) -> dict[str, Any]:
     return {
         "trips": trips,
         "profits": trips["profit"][trips["is_closed"]],
-        "held_ms": int(np.sum(exits - trips["entry_ms"])),
-        "traded_value": int(np.sum(trips["paid"])) + int(np.rint(np.sum(out) * unit)),
+        "held_ms": held_ms(trips, end_ms),
+        "traded_value": int(np.sum(trips["paid"])) + int(np.sum(trips["received"])),
         "fees": int(np.sum(trips["fees"])),
         "slippage": int(np.sum(trips["slippage"])),
     }

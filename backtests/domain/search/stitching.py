@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backtests.domain.metrics import Account, account
+from backtests.domain.metrics.account import held_ms
 from backtests.domain.result import BacktestResult
 from backtests.domain.thinning import thinned
 
@@ -29,15 +31,17 @@ def stitched(results: Sequence[BacktestResult]) -> Account:
     for result in results:
         parts.append(np.rint(result.equity * (worth / result.start_cash)).astype(np.int64))
         worth = float(parts[-1][-1])
-    return account(
+    whole = account(
         start=start,
         times_ms=np.concatenate([result.close_times for result in results]),
         equity=np.concatenate(parts),
         trips=np.concatenate([result.round_trips for result in results]),
-        cash_per_tick_lot=results[0].rules.cash_per_tick_lot,
         closes=np.concatenate([result.closes for result in results]),
         stop_share=results[0].rules.stop_loss / 1_000_000,
     )
+    # What is open at the end of a window is not held into the next, which begins flat.
+    held = (held_ms(one.round_trips, int(one.close_times[-1])) for one in results)
+    return replace(whole, held_ms=sum(held))
 
 
 def curve_of(whole: Account, cash: float, most: int) -> dict[str, Any]:

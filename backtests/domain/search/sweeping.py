@@ -95,15 +95,13 @@ class Sweeper:
             if count >= 0:
                 break
             self._events = new_events(4 * len(self._events))
-        unit = engine.rules.cash_per_tick_lot
         account = swept_account(
             start=self._cash,
             end=int(state["equity"][0]),
             times_ms=self._closing,
             days=days,
             depth=depth,
-            trips=round_trips(self._events[:count], unit),
-            cash_per_tick_lot=unit,
+            trips=round_trips(self._events[:count], engine.rules.cash_per_tick_lot),
             closes=minutes.closes,
             stop_share=engine.rules.stop_loss / 1_000_000,
         )

@@ -21,7 +21,7 @@ def trips(*profits: int, lasting: int = HOUR) -> RoundTrips:
     made["profit"], made["is_closed"] = profits, True
     made["entry_ms"] = np.arange(len(profits)) * 2 * lasting
     made["exit_ms"] = made["entry_ms"] + lasting
-    made["paid"], made["lots"], made["exit_tick"] = 100, 1, 110
+    made["paid"], made["received"], made["lots"], made["exit_tick"] = 100, 110, 1, 110
     return made
 
 
@@ -33,7 +33,6 @@ def of(equity: list[float], made: RoundTrips | None = None, **rest: float) -> Ac
         times_ms=np.arange(1, len(marks) + 1, dtype=np.int64) * DAY_MS,
         equity=marks,
         trips=trips() if made is None else made,
-        cash_per_tick_lot=1,
         closes=np.array([100] * (len(marks) - 1) + [120], np.int64),
         **rest,
     )
@@ -169,3 +168,12 @@ def test_events_that_are_no_fills_make_no_round_trip():
     events = new_events(2)
     events["kind"], events["reason"] = Kind.SKIPPED, Reason.PAUSED
     assert len(round_trips(events, 1)) == 0
+
+
+def test_turnover_counts_what_was_sold_of_a_position_that_is_still_open():
+    # Ten bought at 100, five sold at 120: 1,600 traded by an account of 1,000.
+    result = run(prices(100, 100, 120, 120), targets(1, 0.5, None, None))
+    told = round_trips(result.events, 1)
+    assert (told["is_closed"].tolist(), told["received"].tolist()) == ([False], [600])
+    whole = of([1000], told)
+    assert all_metrics(whole)["turnover"] == pytest.approx(1.6)
