@@ -56,16 +56,16 @@ def prove_key(
 
 
 def prove_config(config: StrategyConfig) -> Verdict:
-    """Prove a configuration on made-up candles, and store the verdict with it."""
-    verdict = prove_key(config.strategy, config.params, Timeframe(config.timeframe))
-    StrategyConfig.objects.filter(pk=config.pk).update(
-        is_proven=verdict.is_passed,
-        proofs=[asdict(proof) for proof in verdict.proofs],
-        proven_at=Now(),
-        proven_code=verdict.code_hash,
-    )
-    config.refresh_from_db()
-    return verdict
+    """Prove a configuration on made-up candles, and store the verdict with it.
+
+    One that is changed meanwhile is proven again, as it is then.
+    """
+    while True:
+        verdict = prove_key(config.strategy, config.params, Timeframe(config.timeframe))
+        is_kept = _keep(config, verdict)
+        config.refresh_from_db()
+        if is_kept:
+            return verdict
 
 
 def has_standing_proof(config: StrategyConfig) -> bool:
@@ -80,6 +80,18 @@ def run_check(run: JobRun) -> dict[str, Any]:
     config = StrategyConfig.objects.get(pk=run.parameters["config"])
     verdict = prove_config(config)
     return {"is_passed": verdict.is_passed, "proofs": config.proofs}
+
+
+def _keep(config: StrategyConfig, verdict: Verdict) -> bool:
+    """Store a verdict unless it is about what the configuration no longer says."""
+    proven = {"strategy": config.strategy, "timeframe": config.timeframe, "params": config.params}
+    kept = StrategyConfig.objects.filter(pk=config.pk, **proven).update(
+        is_proven=verdict.is_passed,
+        proofs=[asdict(proof) for proof in verdict.proofs],
+        proven_at=Now(),
+        proven_code=verdict.code_hash,
+    )
+    return bool(kept) or not StrategyConfig.objects.filter(pk=config.pk).exists()
 
 
 def _stored(instrument: Instrument, timeframe: Timeframe, count: int) -> Series:

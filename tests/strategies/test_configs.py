@@ -208,6 +208,20 @@ def test_a_proof_falls_with_a_change_of_parameters(ada):
 
 
 @outside
+def test_a_configuration_that_changes_while_it_is_proven_is_proven_as_it_is_then(ada):
+    def rsi(**params):
+        given = {"name": "R", "strategy": "rsi", "timeframe": "1m", "params": params}
+        return save_config(ada, checked(given))
+
+    as_read = rsi(period=14)
+    # So far out that it decides nothing, which proves nothing.
+    rsi(period=200, oversold=1, overbought=99)
+    assert not prove_config(as_read).is_passed
+    assert as_read.params["period"] == 200
+    assert as_read.is_proven is False
+
+
+@outside
 @pytest.mark.slow
 def test_a_proof_stands_only_while_the_code_is_the_same(ada, own_folder):
     config = save_config(ada, checked({"name": "M", "strategy": "own:mine", "timeframe": "1m"}))
