@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from backtests.models import Backtest
 from marketdata.domain.timeframe import Timeframe
+from strategies.catalogue import describe_strategy
 from strategies.domain.errors import StrategyError
 from strategies.domain.registry import STRATEGIES
 from strategies.models import StrategyConfig
-from strategies.proving import has_standing_proof, prove_key
+from strategies.proving import prove_key
 
 _TITLES: Final = {"look_ahead": "look-ahead", "warmup": "warm-up", "steps": "step"}
 
@@ -49,7 +50,7 @@ def standing_of(subject: Proven) -> Standing:
     built-in strategies; an own one is proven once for each version of its code, in its own process.
     """
     config = subject.config
-    if config is not None and config.is_proven is not None and _is_of_code(config, subject):
+    if config is not None and config.is_proven is not None and _is_of_code(config):
         return _judged(config.proofs)
     if subject.strategy in STRATEGIES:
         return Standing(Backtest.Proof.PASSED, [])
@@ -57,8 +58,11 @@ def standing_of(subject: Proven) -> Standing:
     return _judged(earlier.proofs) if earlier else _proven(subject)
 
 
-def _is_of_code(config: StrategyConfig, subject: Proven) -> bool:
-    return has_standing_proof(config) or config.proven_code == subject.source_hash
+def _is_of_code(config: StrategyConfig) -> bool:
+    try:
+        return describe_strategy(config.strategy).code_hash == config.proven_code
+    except StrategyError:
+        return False
 
 
 def _earlier(subject: Proven) -> Backtest | None:

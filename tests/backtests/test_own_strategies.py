@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import psutil
 import pytest
 
@@ -51,6 +49,15 @@ PEEKS = """\
         return np.where(later > candles.close, 1.0, 0.0)
 """
 LINE = HEAD.count("\n") + 1
+NO_INDICATORS = """
+    def get_indicators(self, candles):
+        return {}
+"""
+PROOF = 4_000
+"""A proof looks at more candles than this, a backtest here at fewer."""
+LIMITS = {"deadline_s": 60.0, "memory_mb": 300, "output_kb": 64}
+SHORT = LIMITS | {"deadline_s": 2.0}
+"""For what never ends: whatever else is done within it is a matter of milliseconds."""
 
 
 @pytest.fixture
@@ -58,7 +65,7 @@ def own(tmp_path, settings, btc):
     folder = tmp_path / "strategies"
     folder.mkdir()
     settings.STRATEGIES_DIR = str(folder)
-    settings.STRATEGY_LIMITS = {"deadline_s": 2.0, "memory_mb": 300, "output_kb": 64}
+    settings.STRATEGY_LIMITS = LIMITS
 
     def write(body=GOOD, name="mine"):
         (folder / f"{name}.py").write_text(HEAD + body)
@@ -87,13 +94,21 @@ def test_an_own_strategy_is_backtested_with_its_code_kept(own):
     assert rerun_backtest(backtest).differences == {}
 
 
-def test_its_proof_is_made_once_with_the_first_run(own):
-    first = ran(own())
+def test_its_proof_is_made_once_with_the_first_run(own, tmp_path):
+    note = tmp_path / "note"
+    counting = f"        with open({str(note)!r}, 'a') as note: print(len(candles), file=note)\n"
+    first = ran(own(counting + GOOD))
     assert (first.proof, first.badges) == ("passed", [])
     assert {proof["name"] for proof in first.proofs} == {"look_ahead", "warmup"}
-    began = time.monotonic()
-    assert ran(own()).proofs == first.proofs
-    assert time.monotonic() - began < 3
+    looks = looked_at(note)
+    assert sum(candles > PROOF for candles in looks) > 0
+    assert ran(own(counting + GOOD)).proofs == first.proofs
+    assert looked_at(note)[len(looks) :] == [looks[0]], "the run itself"
+
+
+def looked_at(note):
+    """Return how many candles a strategy was given each time."""
+    return [int(line) for line in note.read_text().splitlines()]
 
 
 def test_one_that_looks_ahead_carries_a_red_badge(own):
@@ -102,9 +117,10 @@ def test_one_that_looks_ahead_carries_a_red_badge(own):
     assert backtest.badges[0].startswith("strategy fails its look-ahead proof: ")
 
 
-def test_one_that_cannot_be_proven_in_time_says_so(own):
-    slow = "        time.sleep(0.5 if len(candles) < 700 else 5)\n" + GOOD
-    backtest = ran(own(slow))
+def test_one_that_cannot_be_proven_in_time_says_so(own, settings):
+    settings.STRATEGY_LIMITS = SHORT
+    body = f"        if len(candles) > {PROOF}: time.sleep(600)\n        return candles.close * 0\n"
+    backtest = ran(own(body + NO_INDICATORS))
     assert (backtest.state, backtest.proof) == ("done", "unproven")
     assert "strategy is not proven" in backtest.badges[0]
     assert "took longer than 2 s" in backtest.badges[0]
@@ -130,10 +146,22 @@ def test_the_verdict_on_a_configuration_counts_for_its_runs(own):
     assert backtest.proofs == config.proofs
 
 
+def test_a_built_in_one_whose_configuration_fails_its_proofs_carries_a_red_badge(btc):
+    far_out = {"period": 200, "oversold": 1, "overbought": 99}
+    draft = checked({"name": "b", "strategy": "rsi", "timeframe": "5m", "params": far_out})
+    config = create_config(None, draft)
+    assert not prove_config(config).is_passed
+    span = {name: ASKED[name] for name in ("exchange", "symbol", "start_ms", "end_ms")}
+    backtest = request_backtest(BacktestRequest.of_config(config, **span))
+    assert run_job(backtest.job_id) == "done"
+    backtest.refresh_from_db()
+    assert backtest.proof == "failed"
+    assert backtest.badges[0].startswith("strategy fails its look-ahead proof: ")
+
+
 @pytest.mark.parametrize(
     ("body", "line", "reason"),
     [
-        ("        while True: pass\n", LINE, "took longer than 2 s"),
         ("        return np.ones(600_000_000)\n", LINE, "it needs more than 300 MB"),
         ("        while True: print('x' * 1000)\n", LINE, "it printed more than 64 kB"),
         ("        while True: os.write(1, b'x' * 100_000)\n", None, "too much to its output"),
@@ -145,7 +173,16 @@ def test_the_verdict_on_a_configuration_counts_for_its_runs(own):
     ],
 )
 def test_whatever_one_does_ends_its_own_run_with_a_reason(own, body, line, reason):
-    backtest = ran(own(body))
+    ends_its_own_run(own(body), line, reason)
+
+
+def test_one_that_never_ends_ends_its_own_run_with_a_reason(own, settings):
+    settings.STRATEGY_LIMITS = SHORT
+    ends_its_own_run(own("        while True: pass\n"), LINE, "took longer than 2 s")
+
+
+def ends_its_own_run(key, line, reason):
+    backtest = ran(key)
     assert backtest.state == "failed"
     assert reason in backtest.error
     if line is not None:
