@@ -110,6 +110,15 @@ def test_others_see_and_cancel_nothing_of_it(btc, trader):
     assert client_of(make_staff()).get(f"{URL}{number}/").status_code == 200
 
 
+def test_staff_without_the_right_look_and_cancel_nothing(btc, trader):
+    number = trader.post(URL, GIVEN).json()["id"]
+    looks = client_of(make_staff("looks", "instrument"))
+    assert looks.get(f"{URL}{number}/").status_code == 200
+    assert looks.post(f"{URL}{number}/cancel/").status_code == 403
+    rules = client_of(make_staff("rules", "backtest"))
+    assert rules.post(f"{URL}{number}/cancel/").json()["state"] == "cancelled"
+
+
 def test_lists_are_filtered(btc, trader):
     first = trader.post(URL, {**GIVEN, "tags": ["a", "b"]}).json()["id"]
     trader.post(URL, {**GIVEN, "timeframe": "1h"})
