@@ -190,6 +190,16 @@ def test_candles_that_changed_since_cannot_be_exported(btc):
         archived(backtest)
 
 
+def test_candles_that_changed_in_what_no_fill_shows_cannot_be_exported_either(btc):
+    backtest = run()
+    changed = wave()[1500:1501]
+    changed["volume"] += 1
+    changed["revision"] = 1
+    write_candles(btc, changed, reason="test")
+    with pytest.raises(CannotExport, match="changed since"):
+        archived(backtest)
+
+
 def test_commands_export_and_verify(btc, tmp_path, capsys):
     backtest = run()
     path = tmp_path / "run.zip"
