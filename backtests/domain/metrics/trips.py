@@ -30,7 +30,7 @@ def profit_factor(of: Account) -> float | None:
 
 
 def expectancy(of: Account) -> float | None:
-    """Mean profit after fees of closed round trips, in cash units."""
+    """Mean profit after fees of closed round trips."""
     return float(np.mean(of.profits)) if len(of.profits) else None
 
 
@@ -53,17 +53,17 @@ def turnover(of: Account) -> float | None:
 
 
 def fees_paid(of: Account) -> float | None:
-    """Sum of all fees, in cash units."""
+    """Sum of all fees."""
     return float(of.fees)
 
 
 def slippage_paid(of: Account) -> float | None:
-    """Sum over fills of |fill price - quoted price| x size, in cash units."""
+    """Sum over fills of |fill price - quoted price| x size."""
     return float(of.slippage)
 
 
 def average_holding(of: Account) -> float | None:
-    """Mean time from entry to exit of closed round trips, in ms."""
+    """Mean time from entry to exit of closed round trips."""
     if not len(of.profits):
         return None
     held = of.trips["exit_ms"] - of.trips["entry_ms"]
@@ -71,12 +71,12 @@ def average_holding(of: Account) -> float | None:
 
 
 def best_trip(of: Account) -> float | None:
-    """Largest profit after fees of a closed round trip, in cash units."""
+    """Largest profit after fees of a closed round trip."""
     return float(of.profits.max()) if len(of.profits) else None
 
 
 def worst_trip(of: Account) -> float | None:
-    """Smallest profit after fees of a closed round trip, in cash units."""
+    """Smallest profit after fees of a closed round trip."""
     return float(of.profits.min()) if len(of.profits) else None
 
 

@@ -67,7 +67,7 @@ def profit_factor(of: Course) -> float | None:
 
 
 def expectancy(of: Course) -> float | None:
-    """Win rate x mean profit - loss rate x mean loss, in cash units."""
+    """Win rate x mean profit - loss rate x mean loss."""
     return float(np.mean(of.profits)) if len(of.profits) else None
 
 
