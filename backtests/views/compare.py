@@ -10,18 +10,14 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from backtests.charts.cards import best_of, text_of
-from backtests.charts.numbers import money, percent, tone
-from backtests.charts.trips import trip_rows
 from backtests.domain.metrics import METRICS
-from backtests.domain.pairing import Pair, pair_trips
 from backtests.forms.asking import title_of
+from backtests.forms.trading import settings_of
 from backtests.models import Backtest
-from backtests.storage.results import ResultGone, StoredRun, read_run
-from marketdata.models import from_ms
-from marketdata.views.quotes import price_decimals
+from backtests.views.filtering import query_without
+from backtests.views.pairs import differences
 
 MOST: Final = 6
-MOST_PAIRS: Final = 200
 
 
 @require_safe
@@ -65,21 +61,28 @@ def _figures(runs: list[Backtest]) -> list[dict[str, Any]]:
 
 def _settings(runs: list[Backtest]) -> list[dict[str, Any]]:
     """Return what the runs were asked for by, where it is not the same in all."""
-    told = [
-        {"strategy": title_of(one.strategy), "timeframe": one.timeframe}
-        | {"instrument": str(one.instrument)}
-        | {"from": f"{one.start:%Y-%m-%d %H:%M}", "to": f"{one.end:%Y-%m-%d %H:%M}"}
-        | one.parameters
-        | one.trading
-        for one in runs
-    ]
-    names = dict.fromkeys(name for one in told for name in one)
-    rows = [(name.replace("_", " "), [one.get(name) for one in told]) for name in names]
+    told = [_asked(one) for one in runs]
+    keys = dict.fromkeys(key for one in told for key in one)
+    rows = [(key[1], [one.get(key) for one in told]) for key in keys]
     return [
         {"title": title, "values": values}
         for title, values in rows
         if any(value != values[0] for value in values)
     ]
+
+
+def _asked(backtest: Backtest) -> dict[tuple[str, str], Any]:
+    """Return what a run was asked for by; a parameter may be called as a setting is."""
+    market = {
+        "strategy": title_of(backtest.strategy),
+        "timeframe": backtest.timeframe,
+        "instrument": str(backtest.instrument),
+        "from": f"{backtest.start:%Y-%m-%d %H:%M}",
+        "to": f"{backtest.end:%Y-%m-%d %H:%M}",
+    }
+    parameters = {name.replace("_", " "): value for name, value in backtest.parameters.items()}
+    groups = {"": market, "parameter": parameters, "setting": dict(settings_of(backtest.trading))}
+    return {(group, name): value for group, of in groups.items() for name, value in of.items()}
 
 
 def _curve(place: int, backtest: Backtest) -> dict[str, Any]:
@@ -98,57 +101,5 @@ def _differences(request: HttpRequest, runs: list[Backtest]) -> dict[str, Any]:
     numbers = {str(one.pk): one for one in runs}
     left = numbers.get(request.GET.get("left", ""), runs[0])
     right = numbers.get(request.GET.get("right", ""), runs[1])
-    told: dict[str, Any] = {"left": left, "right": right}
-    try:
-        both = read_run(left), read_run(right)
-    except ResultGone as error:
-        return told | {"gone": str(error)}
-    pairs = pair_trips(both[0].trips, both[1].trips)
-    rows = [_pair(pair, both, (left, right)) for pair in pairs]
-    differing = [row for row in rows if row["kind"] != "same"]
-    return told | {
-        "counts": {
-            kind: sum(row["kind"] == kind for row in rows)
-            for kind in ("same", "differs", "left", "right")
-        },
-        "pairs": differing[:MOST_PAIRS],
-        "has_more_pairs": len(differing) > MOST_PAIRS,
-    }
-
-
-def _pair(
-    pair: Pair, runs: tuple[StoredRun, StoredRun], of: tuple[Backtest, Backtest]
-) -> dict[str, Any]:
-    sides = [
-        _trip(run, place, price_decimals(backtest.instrument))
-        for run, place, backtest in zip(runs, (pair.left, pair.right), of, strict=True)
-    ]
-    first, second = sides
-    if first is None or second is None:
-        kind, gap = ("left" if second is None else "right"), None
-    else:
-        kind = "same" if first == second else "differs"
-        known = first["profit"] is not None and second["profit"] is not None
-        gap = second["profit"] - first["profit"] if known else None
-    entry = first or second
-    return {
-        "kind": kind,
-        "entry": from_ms(entry["entry_ms"]) if entry else None,
-        "side": entry["side"] if entry else "",
-        "first": first,
-        "second": second,
-        "gap": money(gap, signed=True),
-        "tone": tone(gap),
-    }
-
-
-def _trip(run: StoredRun, place: int | None, decimals: int) -> dict[str, Any] | None:
-    if place is None:
-        return None
-    (row,) = trip_rows(run.trips, np.array([place]), run.units)
-    del row["number"]
-    return row | {
-        "exit": None if row["exit_ms"] is None else from_ms(row["exit_ms"]),
-        "decimals": decimals,
-        "share_text": percent(row["share"], signed=True),
-    }
+    told = differences(left, right, request.GET.get("page", "1")[:9])
+    return told | {"query": query_without(request.GET, "page")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtests.domain.pairing import Pair, pair_trips
+from backtests.domain.pairing import Pair, kinds_of, pair_trips
 from backtests.domain.roundtrips import ROUND_TRIP
 
 
@@ -30,3 +30,15 @@ def test_trips_pair_by_entry_and_side_in_time():
 def test_one_without_trips_leaves_the_others():
     assert pair_trips(trips(), trips((1, 1))) == [Pair(None, 0)]
     assert pair_trips(trips(), trips()) == []
+
+
+def test_trips_are_the_same_when_nothing_of_them_differs():
+    left = trips((1, 1), (5, 1), (9, 1), (11, 1))
+    right = trips((1, 1), (5, 1), (9, 1), (12, 1))
+    for made in (left, right):
+        made["exit_tick"] = 100
+        # Still open: no exit is no difference.
+        made["exit_tick"][2] = np.nan
+    right["fees"][1] = 7
+    pairs = pair_trips(left, right)
+    assert kinds_of(pairs, left, right) == ["same", "differs", "same", "left", "right"]

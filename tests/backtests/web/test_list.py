@@ -8,7 +8,7 @@ from backtests.models import Backtest
 from backtests.requests import BacktestRequest
 from backtests.services import request_backtest
 from backtests.storage.results import read_run
-from backtests.views import listing
+from backtests.views import listing, pairs
 from tests.backtests.conftest import ASKED
 from tests.backtests.web.conftest import finished
 
@@ -114,6 +114,30 @@ def test_which_two_are_paired_may_be_chosen(two, ann, trader):
     third = finished(ann, parameters={"fast": 4, "slow": 12})
     context = compare(trader, *two, third, left=third.pk, right=two[0].pk).context
     assert (context["left"].pk, context["right"].pk) == (third.pk, two[0].pk)
+
+
+def test_all_trips_that_differ_are_on_its_pages(two, trader, monkeypatch):
+    monkeypatch.setattr(pairs, "PAGE", 3)
+    first = compare(trader, *two).context
+    differing = sum(first["counts"].values()) - first["counts"]["same"]
+    assert first["pages"] == -(-differing // 3) > 2
+    found = [
+        row["entry"]
+        for page in range(1, first["pages"] + 1)
+        for row in compare(trader, *two, page=page).context["pairs"]
+    ]
+    assert len(found) == differing
+    assert found == sorted(found)
+    html = compare(trader, *two, page=2).content.decode()
+    assert f"?id={two[0].pk}&amp;id={two[1].pk}&amp;page=3#pairs" in html
+    assert compare(trader, *two, page="x").context["page"] == 1
+
+
+def test_settings_that_differ_are_told_as_people_wrote_them(two, ann, trader):
+    stopped = finished(ann, trading={"stop_loss": "0.02"})
+    html = compare(trader, two[0], stopped).content.decode()
+    assert '<th scope="row">Stop-loss, %</th>' in html
+    assert '<td class="num muted">2</td>' in html
 
 
 @pytest.mark.parametrize("query", ["", "?id=x", "?id=999999", "?id=1&id=" + "9" * 40])
