@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from backtests.charts.cards import text_of
 from backtests.domain.metrics import METRICS
-from backtests.domain.search.objectives import is_maximised
 
 _STEPS: Final = 10
 _BY_KEY: Final = {metric.key: metric for metric in METRICS}
@@ -35,12 +34,11 @@ class HeatTable:
     """Whether values stand for parts of a range."""
 
 
-def heat_cells(found: Mapping[str, Any]) -> HeatTable:
-    """Return the table of what `storage.trials.heat` found."""
+def heat_cells(found: Mapping[str, Any], *, is_high: bool) -> HeatTable:
+    """Return the table of what `storage.trials.heat` found, shaded for high or for low figures."""
     metric = _BY_KEY[found["metric"]]
     known = [value for row in found["cells"] for value in row if value is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
-    is_high = is_maximised(metric.key)
 
     def cell(value: float | None, count: int) -> Cell:
         if value is None:

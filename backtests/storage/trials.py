@@ -52,6 +52,11 @@ def best_trials(search: Search, window: int, count: int) -> list[Trial]:
     return list(_ordered(known, search, "objective")[:count])
 
 
+def wants_high(search: Search, metric: str) -> bool:
+    """Return whether more of a metric is better, as the search says of its objective."""
+    return search.is_maximised if metric == search.objective else is_maximised(metric)
+
+
 def heat(search: Search, window: int, x: str, y: str, metric: str, pick: str) -> dict[str, Any]:
     """Return a metric over two searched parameters (KeyError for others); see `heat_table`."""
     space = Space.from_json(search.space, search.parameters)
@@ -62,8 +67,7 @@ def heat(search: Search, window: int, x: str, y: str, metric: str, pick: str) ->
         .exclude(shown=None)
         .values_list(f"parameters__{x}", f"parameters__{y}", "shown")
     )
-    is_high = search.is_maximised if metric == search.objective else is_maximised(metric)
-    best, worst = ("max", "min") if is_high else ("min", "max")
+    best, worst = ("max", "min") if wants_high(search, metric) else ("min", "max")
     wanted = {"best": best, "mean": "mean", "worst": worst}
     table = heat_table(axes[x], axes[y], rows.iterator(chunk_size=_BLOCK), wanted[pick])
     return {"metric": metric, "pick": pick, "window": window, **table}

@@ -15,7 +15,7 @@ from backtests.domain.metrics import METRICS
 from backtests.forms.asking import title_of
 from backtests.forms.trading import settings_of
 from backtests.models import Search, Trial
-from backtests.storage.trials import heat, trials_page
+from backtests.storage.trials import heat, trials_page, wants_high
 from tcpdashboard.common.rights import may_change
 
 PAGE: Final = 25
@@ -194,7 +194,7 @@ def _heat(request: HttpRequest, search: Search) -> dict[str, Any]:
     found = heat(search, _window(request, search), x, y, key, pick)
     return {
         "search": search,
-        "heat": heat_cells(found),
+        "heat": heat_cells(found, is_high=wants_high(search, key)),
         "heat_names": names,
         "heat_metric": key,
         "heat_metrics": METRICS,

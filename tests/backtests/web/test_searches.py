@@ -146,6 +146,14 @@ def test_two_parameters_are_a_table(tested, trader):
     assert "slow across" in turned.content.decode()
 
 
+def test_the_table_is_shaded_by_what_the_search_looks_for(btc, ann, trader):
+    search = done(asked(ann, direction="min"))
+    rows = trader.get(f"{URL}{search.pk}/heat").context["heat"].rows
+    best = {cell.text for _, cells in rows for cell in cells if cell.shade == "heat-9"}
+    least = min(search.trials.filter(state="done").values_list("objective", flat=True))
+    assert best == {percent(least, signed=True)}
+
+
 def test_a_trial_becomes_a_backtest(tested, trader, stranger):
     trial = tested.trials.filter(state="done").first()
     html = trader.get("/backtests/new/", {"trial": trial.pk}).content.decode()
