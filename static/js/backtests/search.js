@@ -55,7 +55,9 @@ const parallel = new Parallel(document.getElementById("parallel"), document.getE
 
 async function showParallel() {
   try {
-    parallel.show(await fetchJson(`${api}columns/?most=400`));
+    // Of the window whose trials the table shows.
+    const chosen = new FormData(document.getElementById("trial-filters")).get("window") ?? 0;
+    parallel.show(await fetchJson(`${api}columns/?most=400&window=${chosen}`));
   } catch (error) {
     complain(error.message);
   }
@@ -72,7 +74,10 @@ function listen(part, form) {
 }
 
 const askTrials = listen(trials, "trial-filters");
-document.getElementById("trials").addEventListener("change", () => askTrials());
+document.getElementById("trials").addEventListener("change", ({ target }) => {
+  askTrials();
+  if (target.name === "window") showParallel();
+});
 document.getElementById("trials").addEventListener("click", ({ target }) => {
   const button = target.closest("[data-page]");
   if (button !== null) askTrials(button.dataset.page);
