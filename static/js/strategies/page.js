@@ -30,13 +30,14 @@ function follow(item, topic) {
   followed.add(topic);
   const part = partOf(item.closest("[data-part]"));
   const id = item.dataset.config;
-  const stop = stream.subscribe(topic, ({ job }) => {
+  const stop = stream.subscribe(topic, async ({ job }) => {
     const shown = document.querySelector(`[data-config="${id}"]`);
     if (shown !== null) show(shown, job);
     if (!OVER.has(job.state)) return;
     stop();
+    await part.load();
+    // Afterwards: what is loaded without a problem takes away what was complained of.
     if (job.state === "failed") complain(`The check failed: ${job.error}`);
-    part.load();
   });
 }
 
