@@ -66,7 +66,7 @@ class TripFilter:
         if self.outcome:
             wanted &= _came_out(trips, self.outcome)
         if self.reason:
-            wanted &= trips["reason"] == Reason[self.reason.upper()]
+            wanted &= trips["is_closed"] & (trips["reason"] == Reason[self.reason.upper()])
         places = np.flatnonzero(wanted)
         key = SORTS[self.sort.removeprefix("-")]
         values = _sortable(trips, key)[places]
@@ -75,7 +75,10 @@ class TripFilter:
 
 
 def trip_rows(trips: RoundTrips, places: NDArray[np.intp], units: Units) -> list[dict[str, Any]]:
-    """Return the trips at `places` as rows; money and prices are floats, unknown ones None."""
+    """Return the trips at `places` as rows; money and prices are floats, unknown ones None.
+
+    An open one has no reason why it ended.
+    """
     return [_row(trips[place], int(place) + 1, units) for place in places]
 
 
@@ -100,7 +103,8 @@ def returns_of(trips: RoundTrips) -> NDArray[np.float64]:
 
 def reasons_of(trips: RoundTrips) -> list[str]:
     """Return why round trips ended, each reason once."""
-    return [Reason(number).name.lower() for number in np.unique(trips["reason"])]
+    closed = trips[trips["is_closed"]]
+    return [Reason(number).name.lower() for number in np.unique(closed["reason"])]
 
 
 def _row(trip: Any, number: int, units: Units) -> dict[str, Any]:
@@ -120,7 +124,7 @@ def _row(trip: Any, number: int, units: Units) -> dict[str, Any]:
         "share": int(trip["profit"]) / int(trip["paid"]) if is_closed and trip["paid"] else None,
         "fees": int(trip["fees"]) * cash,
         "slippage": int(trip["slippage"]) * cash,
-        "reason": Reason(trip["reason"]).name.lower(),
+        "reason": Reason(trip["reason"]).name.lower() if is_closed else "",
         "fills": int(trip["fills"]),
         "is_closed": is_closed,
     }

@@ -131,6 +131,17 @@ def test_round_trips_are_exported_as_they_are_narrowed(done, run, trader):
     assert trader.get(url, {"format": "xml"}).status_code == 400
 
 
+def test_a_round_trip_that_is_open_has_not_ended_by_anything(btc, ann, trader):
+    held = finished(ann, strategy="buy_and_hold", parameters={})
+    (row,) = trader.get(f"/backtests/{held.pk}/export", {"format": "json"}).json()
+    assert (row["is_closed"], row["reason"]) == (False, "")
+    html = trader.get(f"/backtests/{held.pk}/trades").content.decode()
+    assert html.count("data-entry=") == 1
+    assert ">Target<" not in html
+    html = trader.get(f"/backtests/{held.pk}/trades", {"reason": "target"}).content.decode()
+    assert html.count("data-entry=") == 0
+
+
 def test_months_and_distribution_add_up(done, run, trader):
     html = page(trader, done)
     assert '<th scope="row">2025</th>' in html
