@@ -44,6 +44,7 @@ class Repair:
     lane: Lane
     hole: Hole
     opened_exchange_ms: int
+    opened_s: float
     progress_s: float
     has_turn: bool = False
     task: asyncio.Task[None] | None = field(default=None, repr=False)
@@ -76,7 +77,8 @@ class CatchUp:
     def open(self, lane: Lane, hole: Hole) -> None:
         """Start to repair a hole."""
         log.info("hole opened", symbol=lane.symbol, **_named(hole))
-        repair = Repair(lane, hole, self._pipeline.clock.now_ms, self._monotonic())
+        now_s = self._monotonic()
+        repair = Repair(lane, hole, self._pipeline.clock.now_ms, now_s, now_s)
         self._repairs.append(repair)
         repair.task = asyncio.create_task(self._run(repair), name=f"repair {lane.symbol}")
 
@@ -107,7 +109,8 @@ class CatchUp:
             quiet_s = now_s - repair.progress_s
             open_ms = now_ms - repair.opened_exchange_ms
             is_late = open_ms >= self._settings.give_up_exchange_ms
-            if is_late and quiet_s >= self._quiet_limit_s(repair):
+            is_quiet = repair.has_turn and quiet_s >= self._settings.give_up_quiet_s
+            if is_late and (is_quiet or now_s - repair.opened_s >= self._settings.give_up_s):
                 self._give_up(repair)
             # One that waits is tried in any case: the ones before it end.
             is_stuck = repair.has_turn and quiet_s >= self._settings.repair_patience_s
@@ -234,10 +237,6 @@ class CatchUp:
     async def _until(self, exchange_ms: int) -> None:
         while self._pipeline.clock.now_ms < exchange_ms:  # noqa: ASYNC110 - not worth an event
             await asyncio.sleep(self._settings.tick_ms / 1000)
-
-    def _quiet_limit_s(self, repair: Repair) -> float:
-        settings = self._settings
-        return settings.give_up_quiet_s if repair.has_turn else settings.give_up_waiting_s
 
     def _give_up(self, repair: Repair) -> None:
         """Let the stream go on, unless the hole was filled or given up before."""

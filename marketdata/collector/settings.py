@@ -47,14 +47,13 @@ class CollectorSettings:
     max_hole_trades: int = 30_000
     repairs_at_once: int = 4
     give_up_exchange_ms: int = 30_000
-    # A repair that still finds trades is not given up: what it withholds would only be handed on
-    # incomplete to be corrected seconds later. `max_hole_trades` bounds it: half a minute at the
-    # exchange's full rate, some minutes where several are repaired. Longer
-    # than the pauses between the stale answers that paging.py waits out for one page, 8 s.
+    # A repair that still finds trades goes on for longer, for as long as half a minute on a clock
+    # here: only a simulated exchange's time, which may run fast, gives it any more by that.
+    # Longer than the pauses between the stale answers that paging.py waits out for one page, 8 s.
     give_up_quiet_s: float = 10.0
-    # A repair that waits behind others has found nothing because it was not tried yet. After this
-    # its instrument goes on all the same, and what is found later is added.
-    give_up_waiting_s: float = 30.0
+    # After so long an instrument goes on whatever its repair does, or waits for behind others:
+    # what is found later is added.
+    give_up_s: float = 30.0
     # A repair that has not moved for so long is left to the gap's own repair later.
     repair_patience_s: float = 600.0
     warn_every_s: float = 60.0

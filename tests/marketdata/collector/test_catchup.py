@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -85,7 +87,9 @@ class Archive:
 class Work:
     """A pipeline with a catch-up, a store and an exchange, all in memory."""
 
-    def __init__(self, archive: Archive, settings: CollectorSettings) -> None:
+    def __init__(
+        self, archive: Archive, settings: CollectorSettings, monotonic: Callable[[], float]
+    ) -> None:
         self.archive, self.sink, self.screen = archive, MemorySink([SPEC]), Screen()
         self.complaints = Complaints()
         self.pipeline = Pipeline(
@@ -96,7 +100,9 @@ class Work:
             lambda lane, hole: self.catchup.open(lane, hole),
             lambda lane: self.catchup.verify(lane),
         )
-        self.catchup = CatchUp(archive, self.sink, self.pipeline, settings, self.complaints)
+        self.catchup = CatchUp(
+            archive, self.sink, self.pipeline, settings, self.complaints, monotonic
+        )
 
     @property
     def lane(self) -> Lane:
@@ -123,8 +129,12 @@ class Work:
 
 
 @contextlib.asynccontextmanager
-async def working(archive: Archive | None = None, **changed: object) -> AsyncIterator[Work]:
-    work = Work(archive or Archive(), replace(QUICK, **changed))
+async def working(
+    archive: Archive | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
+    **changed: object,
+) -> AsyncIterator[Work]:
+    work = Work(archive or Archive(), replace(QUICK, **changed), monotonic)
     await work.pipeline.resume([SPEC], START_MS)
     writing = asyncio.create_task(work.pipeline.writer.run())
     try:
@@ -197,15 +207,49 @@ async def test_a_hole_that_is_still_being_filled_is_not_given_up():
     assert work.stored == list(range(1, 91))
 
 
-async def test_a_hole_that_waits_for_its_turn_withholds_no_longer_than_one_that_is_worked_on():
+async def test_a_hole_that_is_still_being_filled_withholds_half_a_minute_and_no_longer():
+    class PageByPage(Archive):
+        turns = asyncio.Semaphore(1)
+
+        async def trades_before(self, symbol: str, before_id: int | None) -> Trades:
+            await self.turns.acquire()
+            return await super().trades_before(symbol, before_id)
+
     settings = CollectorSettings()
-    assert settings.give_up_waiting_s * 1000 <= settings.give_up_exchange_ms == 30_000
+    assert settings.give_up_s * 1000 == settings.give_up_exchange_ms == 30_000
+    archive, wall = PageByPage(), SimpleNamespace(now_s=0.0)
+    async with working(
+        archive,
+        give_up_exchange_ms=30_000,
+        give_up_quiet_s=settings.give_up_quiet_s,
+        monotonic=lambda: wall.now_s,
+    ) as work:
+        work.trades(1)
+        await work.settled()
+        work.trades(90)
+        work.pipeline.clock.advance(work.pipeline.clock.now_ms + 30_000)
+        book = work.sink.books["BTC-USDT"]
+        for wall.now_s in (9.0, 18.0, 27.0, 29.9):
+            fetched = archive.pages
+            archive.turns.release()
+            await becomes(lambda fetched=fetched: archive.pages > fetched)
+            work.catchup.look()
+            assert book.given_up == []
+        wall.now_s = 30.0
+        work.catchup.look()
+        await work.pipeline.writer.flushed()
+        assert len(book.given_up) == work.catchup.running == 1, "its repair goes on"
+        assert work.candles[0]["minutes"] == 0, "handed on with a flag"
+        for _ in range(20):
+            archive.turns.release()
+        await work.settled()
+
+    assert work.stored == list(range(1, 91)), "what was found later is added"
+    assert {int(candle["minutes"]) for candle in work.candles.values()} == {1}
 
 
-@pytest.mark.parametrize(("waiting_s", "given_up"), [(60.0, [2]), (0.0, [2, 6])])
-async def test_a_hole_whose_repair_waits_for_its_turn_is_given_up_only_after_long(
-    waiting_s, given_up
-):
+@pytest.mark.parametrize(("most_s", "given_up"), [(60.0, [2]), (0.0, [2, 6])])
+async def test_a_hole_whose_repair_waits_for_its_turn_is_given_up_only_after_long(most_s, given_up):
     class Gated(Archive):
         gate = asyncio.Event()
 
@@ -219,8 +263,8 @@ async def test_a_hole_whose_repair_waits_for_its_turn_is_given_up_only_after_lon
         archive,
         repairs_at_once=1,
         give_up_exchange_ms=0,
-        give_up_waiting_s=waiting_s,
-        repair_patience_s=0.0 if waiting_s else 600.0,
+        give_up_s=most_s,
+        repair_patience_s=0.0 if most_s else 600.0,
     ) as work:
         work.trades(1)
         await work.settled()
