@@ -14,6 +14,8 @@ from marketdata.models import CandleCheck, CandleConflict, CandleRevision, from_
 from marketdata.storage import DatabaseSink, read_candles, write_candles
 from marketdata.storage.bits import select_bits
 from marketdata.storage.checks import check_minutes
+from marketdata.storage.choosing import store_theirs
+from marketdata.storage.filling import settle_trades
 from tests.marketdata.storage.builders import DAY, closed, make_instrument, minutes, tape
 
 pytestmark = pytest.mark.django_db
@@ -250,6 +252,28 @@ def test_a_repair_that_brings_other_values_leaves_the_conflict_open_with_the_new
     conflict = CandleConflict.objects.get()
     assert (conflict.state, conflict.our_volume, conflict.attempts) == ("open", 2.5, 0)
     assert bits(instrument) == ([1], [0])
+
+
+def test_theirs_that_a_person_took_and_a_repair_replaced_is_shown_as_different_again(
+    instrument, sink
+):
+    trades = tape(DAY, [100.0] * 6 + [101.0] * 6 + [102.0])
+    theirs = confirmed(closed(trades)[1:], volume=9.0)
+    commit(sink, theirs, trades=trades, minutes=closed(trades))
+    store_theirs(CandleConflict.objects.get(), "theirs taken by ann")
+    assert CandleConflict.objects.get().state == "settled"
+    assert bits(instrument) == ([], [])
+
+    settle_trades(instrument, DAY, DAY + 2 * MINUTE_MS, len(trades), DAY + DAY_MS)
+
+    stored = read_candles(instrument, Timeframe.M1, DAY + MINUTE_MS, DAY + 2 * MINUTE_MS)
+    assert (stored["source"][0], stored["volume"][0]) == (Source.TRADES, 3.0)
+    reasons = CandleRevision.objects.filter(timeframe=1).values_list("volume", "reason")
+    assert list(reasons.order_by("pk")) == [(3.0, "theirs taken by ann"), (9.0, "gap repaired")]
+    check(instrument, theirs)
+    conflict = CandleConflict.objects.get()
+    assert (conflict.state, conflict.our_volume, conflict.their_volume) == ("open", 3.0, 9.0)
+    assert bits(instrument) == ([], [1])
 
 
 def test_a_batch_with_a_confirmed_minute_may_be_stored_twice(instrument, sink):
