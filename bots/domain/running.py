@@ -81,6 +81,8 @@ class Outcome:
     is_over: bool = False
     end: str | None = None
     """Why its run ends here; None when it goes on."""
+    is_followed: bool = False
+    """Whether another run goes on where this one ends, with the order that waits."""
 
     def take(self, step: Step) -> None:
         """Go on from where a step led."""
@@ -91,7 +93,7 @@ class Outcome:
     @property
     def has_traded(self) -> bool:
         """Whether anything happened that orders and fills tell of."""
-        if self.end and self.account.state["order_reason"][0]:
+        if self.end and not self.is_followed and self.account.state["order_reason"][0]:
             return True
         return any(
             len(step.events)

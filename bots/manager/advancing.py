@@ -73,7 +73,7 @@ class Advance:
             done.take(step)
         for order in orders:
             self._obey(done, order)
-        done.end = self._end(done, is_stopping=is_stopping, edge_ms=edge_ms)
+        self._end(done, is_stopping=is_stopping, edge_ms=edge_ms)
         return done if done.steps or done.end else None
 
     def knows(self, run: RunSettings) -> bool:
@@ -106,9 +106,10 @@ class Advance:
     def _decided(self, bot: TakenBot, run: RunSettings) -> Decided | None:
         """Return what a bot's group decided since it stands where it does; None: nothing any more.
 
-        What the group has forgotten is computed once for all bots that lag.
+        What the group has forgotten is computed once for all bots that lag. What one that failed
+        has decided before holds: a bot is told to leave although its strategy fails.
         """
-        if run.group in self.groups.failed or self.is_outdated(run):
+        if self._is_undecided(bot, run):
             return None
         standing = self.groups.standing[run.group]
         if standing.decided.reaches_back_to(bot.place.minute_ms):
@@ -142,13 +143,12 @@ class Advance:
             return int(self.line.halves.opens[index])
         return int(done.account.state["last_tick"][0])
 
-    def _end(self, done: Outcome, *, is_stopping: bool, edge_ms: int) -> str | None:
+    def _end(self, done: Outcome, *, is_stopping: bool, edge_ms: int) -> None:
+        """Note why the run ends here, if it does."""
         state = done.account.state
         if may_end(state, is_stopping=is_stopping):
-            return BotRun.End.HALTED if state["is_halted"][0] else BotRun.End.STOPPED
-        # An order to leave that waits is carried out first: what ends a run drops it.
-        if edge_ms == NEVER or not may_end(state, is_stopping=True):
-            return None
-        if done.account.place != Place(edge_ms, OPENING):
-            return None
-        return BotRun.End.UPGRADED if self.is_outdated(done.run) else BotRun.End.EDITED
+            done.end = BotRun.End.HALTED if state["is_halted"][0] else BotRun.End.STOPPED
+        elif edge_ms != NEVER and done.account.place == Place(edge_ms, OPENING):
+            outdated = self.is_outdated(done.run)
+            done.end = BotRun.End.UPGRADED if outdated else BotRun.End.EDITED
+            done.is_followed = True

@@ -9,7 +9,6 @@ from typing import Final
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
-from bots.domain.lifecycle import State
 from bots.domain.running import Outcome, TakenBot
 from bots.manager.advancing import Advance
 from bots.manager.ending import settle
@@ -79,10 +78,9 @@ def _outcomes(advance: Advance, bots: Sequence[TakenBot]) -> list[Outcome]:
     outcomes = []
     for bot in bots:
         run = runs[bot.run_id]
-        is_stuck = run.group in advance.groups.failed and bot.state != State.STOPPING
         # What was read of the minutes begins later than where this one stands by now.
         is_before = bot.place.minute_ms < advance.line.start_ms
-        if is_stuck or is_before or not advance.knows(run):
+        if is_before or not advance.knows(run):
             continue
         outcome = advance.outcome(bot, run, orders.get(bot.id, ()))
         if outcome is not None:

@@ -8,14 +8,13 @@ from typing import Any, Final, NamedTuple
 from django.db.models.functions import Now
 
 from bots.changes import change_states
-from bots.domain.accounts import carried
+from bots.domain.accounts import gone_on
 from bots.domain.lifecycle import State
 from bots.domain.running import Outcome
 from bots.manager.starting import begin_run
 from bots.models import Bot, BotCommand, BotRun
 from bots.recorder import Ending, end_runs
 
-_CONTINUED: Final = (BotRun.End.EDITED, BotRun.End.UPGRADED)
 _FOLLOWING: Final = {
     (BotCommand.Kind.PAUSE, State.RUNNING): State.PAUSED,
     (BotCommand.Kind.RESUME, State.PAUSED): State.RUNNING,
@@ -47,10 +46,10 @@ def settle(outcomes: Sequence[Outcome]) -> list[int]:
     )
     ended = [one for one in outcomes if one.end]
     for one in ended:
-        if one.end in _CONTINUED:
-            kernel = carried(one.account.state, is_new_start=False)
+        if one.is_followed:
+            kernel = gone_on(one.account.state, is_edited=one.end == BotRun.End.EDITED)
             begin_run(one.bot.id, one.account.place.minute_ms, kernel)
-    over = [one.bot.id for one in ended if one.end not in _CONTINUED]
+    over = [one.bot.id for one in ended if not one.is_followed]
     if over:
         BotCommand.objects.waiting().filter(bot__in=over).update(dropped_at=Now())
     return [one.run.id for one in ended]
@@ -90,7 +89,7 @@ def _changes(outcome: Outcome) -> Iterator[_Change]:
         yield _Change(State.HALTED, source)
     elif outcome.end == BotRun.End.STOPPED:
         yield _Change(State.STOPPED, source)
-    elif outcome.end is None and _leaves(outcome) and state != State.STOPPING:
+    elif _leaves(outcome) and state != State.STOPPING:
         yield _Change(State.STOPPING, source, "halted: it is flat with the next open")
 
 

@@ -8,12 +8,11 @@ from django.db.models.functions import Now
 from backtests.domain.records import KERNEL_VERSION, States, new_state
 from backtests.domain.units import Units
 from bots.changes import change_state
-from bots.domain.accounts import carried
-from bots.domain.booking import RUN_ENDED
+from bots.domain.accounts import gone_on, started_again
 from bots.domain.halves import Place
 from bots.manager.strategies import describe, make
 from bots.manager.view import InstrumentView
-from bots.models import Bot, BotCommand, BotEvent, BotRun, Order
+from bots.models import Bot, BotCommand, BotEvent, BotRun
 from bots.recorder import Ending, begin_account, end_runs, open_run
 from bots.storage.rows import kernel_of
 from bots.storage.runs import engine_of, settings_of
@@ -127,11 +126,8 @@ def _go_on(bot: Bot, run: BotRun) -> None:
     if bot.version != run.version and bot.cursor is not None:
         place = Place(to_ms(bot.cursor), bot.phase)
         end_runs([Ending(settings_of(run), place, kernel, BotRun.End.EDITED)])
-        Order.objects.filter(run=run, state=Order.State.WAITING).update(
-            state=Order.State.CANCELLED, outcome=RUN_ENDED, ended=bot.cursor
-        )
         start_ms = place.minute_ms + (MINUTE_MS if place.phase == Bot.Phase.CLOSE else 0)
-        bot.run_id = begin_run(bot.pk, start_ms, carried(kernel, is_new_start=False)).pk
+        bot.run_id = begin_run(bot.pk, start_ms, gone_on(kernel, is_edited=True)).pk
     change_state(bot, Bot.State.RUNNING, source="step", why="it goes on where it stood", trouble="")
     if kernel["is_paused"][0]:
         change_state(bot, Bot.State.PAUSED, source="step", why="it was paused before")
@@ -164,7 +160,7 @@ def _kernel(bot: Bot) -> States | None:
     last = BotRun.objects.filter(bot=bot).order_by("-number").values_list("last_kernel").first()
     if last is None:
         return None
-    return carried(kernel_of(last[0]), is_new_start=True)
+    return started_again(kernel_of(last[0]))
 
 
 def _warmup(bot: Bot) -> int:

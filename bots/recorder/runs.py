@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from backtests.domain.records import States
 from bots.domain.halves import Place
 from bots.domain.running import RunSettings
-from bots.models import Bot, BotRun
+from bots.models import Bot, BotRun, Order
 from bots.recorder.trading import write_deposit
 from marketdata.models import from_ms
 
@@ -73,9 +73,15 @@ def end_runs(endings: Sequence[Ending]) -> None:
 
 
 def begin_account(bot: Bot, run: RunSettings, kernel: States, deposit: int) -> None:
-    """Put a bot at the start of its new run; post the deposit of its first one."""
+    """Put a bot at the start of its new run, with the order that waits if there is one.
+
+    Post the deposit of its first one.
+    """
     if deposit:
         write_deposit(run, deposit)
+    if kernel["order_reason"][0]:
+        waiting = Order.objects.filter(bot=bot, state=Order.State.WAITING)
+        waiting.update(run=run.id, number=1)
     Bot.objects.filter(pk=bot.pk).update(
         run_id=run.id,
         cursor=from_ms(run.start_ms),

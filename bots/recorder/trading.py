@@ -71,7 +71,7 @@ def write_trading(outcomes: Sequence[Outcome]) -> None:
     for one in opened:
         for step in one.outcome.steps:
             one.books.take(step)
-        if one.outcome.end:
+        if one.outcome.end and not one.outcome.is_followed:
             one.books.close(one.outcome.account.place.minute_ms)
     _end_orders(opened)
     _add_orders(opened)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bots.models import Bot, BotEvent, BotRun, Fill, ParityReport, SeenMinute, Signal
+from bots.models import Bot, BotEvent, BotRun, Fill, Order, ParityReport, SeenMinute, Signal
 from bots.parity.reporting import make_report
 from bots.parity.running import ended_runs, open_runs, prove
 from bots.services import edit_bot, flatten_bot, pause_bot, resume_bot, stop_bot
@@ -140,6 +140,23 @@ def test_orders_and_edits_are_replayed_from_their_rows_and_each_run_is_proved(ma
         assert_matched(report)
     assert ended_runs() == []
     assert open_runs() == []
+
+
+def test_an_order_that_waits_through_an_edit_is_replayed_with_the_run_that_fills_it(market):
+    bot = trader(market, trading=COSTS)
+    for stop_loss in ("0.01", "0.02"):
+        while not Order.objects.filter(bot=bot, state="waiting").exists():
+            market.go(1)
+        edit_bot(bot, {"trading": {"stop_loss": stop_loss}}, bot.owner)
+        market.go(1)
+    market.go(30)
+
+    runs = list(BotRun.objects.filter(bot=bot).order_by("number"))
+    reports = [make_report(run.pk, ASKED) for run in runs]
+
+    assert [Fill.objects.filter(run=run, decided=run.start).count() for run in runs] == [0, 1, 1]
+    for report in reports:
+        assert_matched(report)
 
 
 def test_a_fill_that_was_changed_is_a_fault_and_told_with_both_sides_numbers(market):
