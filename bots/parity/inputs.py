@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
 from django.db import connection, transaction
 
-from backtests.domain.engine import BacktestingEngine
-from backtests.domain.market import Market, MarketMinutes
+from backtests.domain.market import MarketMinutes
 from backtests.domain.records import Command, Kind, Reason, States
-from backtests.domain.trading_json import trading_from_json
 from backtests.domain.units import Units
 from bots.domain.booking import NOTHING_LEFT, REPLACED, RUN_ENDED
 from bots.domain.halves import CLOSE, OPENING, Place
@@ -26,8 +24,9 @@ from bots.models import BotPerformance, BotRun, Fill, Order, Signal
 from bots.parity.seen import SeenMinutes, seen_minutes
 from bots.storage.revisions import as_seen
 from bots.storage.rows import kernel_of
+from bots.storage.runs import engine_of
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
-from marketdata.models import Instrument, Opening, from_ms, to_ms
+from marketdata.models import Opening, from_ms, to_ms
 from marketdata.storage import read_candles
 from strategies.catalogue import AnyStrategy
 
@@ -91,7 +90,8 @@ def read_run(run_id: int) -> RunRows:
 
 def inputs_of(rows: RunRows, strategy: AnyStrategy) -> Inputs:
     """Return the inputs of the replay. Raises InvalidSetting and InvalidTrading."""
-    engine = engine_of(rows.run, rows.units)
+    run = rows.run
+    engine = engine_of(run.instrument, Timeframe(run.timeframe), run.trading, rows.units)
     return Inputs(
         engine=engine,
         strategy=strategy,
@@ -102,20 +102,10 @@ def inputs_of(rows: RunRows, strategy: AnyStrategy) -> Inputs:
         missed=rows.missed,
         undecided=rows.undecided,
         commands=rows.commands,
-        first=kernel_of(rows.run.first_kernel),
-        start_ms=to_ms(rows.run.start),
+        first=kernel_of(run.first_kernel),
+        start_ms=to_ms(run.start),
         until=rows.until,
     )
-
-
-def engine_of(run: BotRun, units: Units) -> BacktestingEngine:
-    """Return the engine with the rules of a run: the instrument's sizes as they were then."""
-    instrument = run.instrument
-    is_swap = instrument.kind == Instrument.Kind.SWAP
-    spec = replace(instrument.spec, tick_size=units.tick, lot_size=units.lot)
-    market = Market(spec, instrument.min_size, is_margined=is_swap)
-    trading = trading_from_json(run.trading, is_swap=is_swap)
-    return BacktestingEngine(market, Timeframe(run.timeframe), trading)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -40,7 +41,8 @@ def run_settings(ids: Iterable[int]) -> dict[int, RunSettings]:
 
 def settings_of(run: BotRun) -> RunSettings:
     """Return what the kernel and the group of a run need to know of it."""
-    engine = engine_of(run.instrument, Timeframe(run.timeframe), run.trading)
+    units = Units.from_json(run.units)
+    engine = engine_of(run.instrument, Timeframe(run.timeframe), run.trading, units)
     return RunSettings(
         id=run.pk,
         bot_id=run.bot_id,
@@ -49,7 +51,7 @@ def settings_of(run: BotRun) -> RunSettings:
         symbol=str(run.instrument),
         quote=run.instrument.quote,
         rules=engine.rules,
-        units=Units.from_json(run.units),
+        units=units,
         group=group_of(run),
         params=run.params,
         max_entry_age_ms=run.max_entry_age_ms,
@@ -72,12 +74,19 @@ def group_of(run: BotRun) -> GroupKey:
 
 
 def engine_of(
-    instrument: Instrument, timeframe: Timeframe, trading: Mapping[str, Any]
+    instrument: Instrument,
+    timeframe: Timeframe,
+    trading: Mapping[str, Any],
+    units: Units | None = None,
 ) -> BacktestingEngine:
     """Return the engine whose rules and units a bot trades by.
 
-    Raises InvalidTrading and InvalidSetting.
+    A run has those of the `units` that it began with, whatever the exchange has made of its tick
+    and its lot since. Raises InvalidTrading and InvalidSetting.
     """
+    spec = instrument.spec
+    if units is not None:
+        spec = replace(spec, tick_size=units.tick, lot_size=units.lot)
     is_swap = instrument.kind == Instrument.Kind.SWAP
-    market = Market(instrument.spec, instrument.min_size, is_margined=is_swap)
+    market = Market(spec, instrument.min_size, is_margined=is_swap)
     return BacktestingEngine(market, timeframe, trading_from_json(trading, is_swap=is_swap))
