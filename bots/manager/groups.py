@@ -11,7 +11,7 @@ import numpy as np
 
 from backtests.domain.engine import decisions_of
 from bots.domain.grouping import Decided, GroupKey, Seen, Why, joined_seen, seen_between
-from bots.manager.strategies import describe, strategy_of
+from bots.manager.strategies import Busy, describe, strategy_of
 from bots.manager.view import InstrumentView
 from bots.storage.groups import Standing, move_groups, read_groups
 from bots.storage.revisions import as_seen
@@ -59,6 +59,8 @@ def advance_groups(view: InstrumentView, keys: Iterable[GroupKey]) -> Groups:
     for key, before in groups.standing.items():
         try:
             after = _advanced(view, before)
+        except Busy:
+            continue
         except Exception as error:
             groups.failed[key] = Failure.of(error)
             continue
@@ -89,7 +91,7 @@ def _advanced(view: InstrumentView, before: Standing) -> Standing | None:
     if end_ms <= before.cursor_ms:
         return None
     seen = joined_seen(before.seen, seen_between(line, before.cursor_ms, end_ms))
-    with strategy_of(before.key) as strategy:
+    with strategy_of(before.key, is_waited_for=False) as strategy:
         state, decided = _decide(view, before, strategy, seen, end_ms)
     return replace(
         before, cursor_ms=end_ms, is_begun=True, state=dict(state), decided=decided, seen=seen

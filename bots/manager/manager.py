@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,8 +17,10 @@ from bots.manager.chunks import Done, step_bots
 from bots.manager.failing import fail_bots
 from bots.manager.groups import Failure, Groups, advance_groups
 from bots.manager.starting import ask_warmup, start_bot
-from bots.manager.strategies import describe, is_own
+from bots.manager.strategies import describe, is_own, own_turn
 from bots.manager.view import InstrumentView
+from bots.models import Bot, BotCommand
+from bots.storage.groups import read_groups
 from bots.storage.rows import AliveBot, alive_bots
 from bots.storage.runs import run_settings
 from marketdata.models import Instrument
@@ -62,23 +64,66 @@ class BotManager:
 def _pass(instrument: Instrument, done: Done) -> bool:
     """Step each bot once; return whether it is worth while to look again at once.
 
-    Own strategies come last: what they do delays nobody else.
+    Own strategies come last, and few threads wait for them: what they do delays nobody else. Nor
+    does it delay an order to halt.
     """
     done.is_more = False
     alive = alive_bots(instrument.pk)
     runs = run_settings(one.run_id for one in alive if one.run_id)
-    begun = [one for one in alive if one.state != State.STARTING]
-    live = [one for one in begun if one.speed is None]
     view = InstrumentView(instrument)
-    for are_own in (False, True):
-        part = [one for one in live if is_own(runs[one.run_id].group.strategy) == are_own]
-        _step(view, part, runs, done)
+    own_ids = _with_own_strategy(alive, runs)
+    _do([one for one in alive if one.id not in own_ids], view, runs, done)
+    own = [one for one in alive if one.id in own_ids]
+    if own:
+        _halt(own, view, runs, done)
+        with own_turn() as is_mine:
+            if is_mine:
+                _do(own, view, runs, done)
+    return done.is_more
+
+
+def _with_own_strategy(bots: Sequence[AliveBot], runs: dict[int, RunSettings]) -> set[int]:
+    """Return the bots whose strategy, or that of the run they start, is somebody's own."""
+    starting = [one.id for one in bots if one.state == State.STARTING]
+    configs = Bot.objects.filter(pk__in=starting).values_list("pk", "config__strategy")
+    keys = [(one.id, runs[one.run_id].group.strategy) for one in bots if one.run_id]
+    return {bot_id for bot_id, key in (*keys, *(configs if starting else ())) if is_own(key)}
+
+
+def _do(
+    bots: Sequence[AliveBot], view: InstrumentView, runs: dict[int, RunSettings], done: Done
+) -> None:
+    """Step those that have begun, and let those begin that are to start."""
+    for seen, part in _by_clock(bots, view, runs):
+        _step(seen, part, runs, done)
+    _start([one for one in bots if one.state == State.STARTING], view, done)
+
+
+def _by_clock(
+    bots: Sequence[AliveBot], view: InstrumentView, runs: dict[int, RunSettings]
+) -> Iterator[tuple[InstrumentView, Sequence[AliveBot]]]:
+    """Yield those of the bots that have begun with what they see, live ones together."""
+    begun = [one for one in bots if one.state != State.STARTING]
+    yield view, [one for one in begun if one.speed is None]
     for one in begun:
         if one.speed is not None:
             clock_ms = _clock_ms(runs[one.run_id], one.speed)
-            _step(InstrumentView(instrument, clock_ms), [one], runs, done)
-    _start([one for one in alive if one.state == State.STARTING], view, done)
-    return done.is_more
+            yield InstrumentView(view.instrument, clock_ms), [one]
+
+
+def _halt(
+    bots: Sequence[AliveBot], view: InstrumentView, runs: dict[int, RunSettings], done: Done
+) -> None:
+    """Carry out orders to halt before any strategy is asked: nothing more is decided for those."""
+    ordered = [one.id for one in bots if one.has_orders]
+    if not ordered:
+        return
+    halts = BotCommand.objects.waiting().filter(bot__in=ordered, kind=BotCommand.Kind.HALT)
+    ids = set(halts.values_list("bot", flat=True))
+    for seen, part in _by_clock([one for one in bots if one.id in ids], view, runs):
+        if part:
+            groups = Groups(read_groups({runs[one.run_id].group for one in part}))
+            _trade(seen, part, runs, groups, frozenset(), done)
 
 
 def _step(
@@ -89,18 +134,29 @@ def _step(
         return
     settings = [runs[one.run_id] for one in bots]
     outdated = _outdated(settings)
-    keys = {run.group for run in settings if code_of(run) not in outdated}
-    groups = advance_groups(view, keys)
+    groups = advance_groups(view, {one.group for one in settings if code_of(one) not in outdated})
     before = len(done.ended)
-    first_ms = min(one.place.minute_ms for one in bots)
-    # Runs keep the tick and the lot that they began with, whatever the exchange makes of them.
-    for units in {run.units for run in settings}:
-        advance = Advance(view, view.line(first_ms, units), groups, outdated)
-        alike = [one for one in bots if runs[one.run_id].units == units]
-        step_bots(advance, [one.id for one in alike if _is_due(one, advance)], done)
+    _trade(view, bots, runs, groups, outdated, done)
     _fail(bots, runs, groups, done)
     # Cut off: there is more to look at. Ended: a run that follows may be due.
     done.is_more |= (view.is_cut and groups.has_moved) or len(done.ended) > before
+
+
+def _trade(
+    view: InstrumentView,
+    bots: Sequence[AliveBot],
+    runs: dict[int, RunSettings],
+    groups: Groups,
+    outdated: frozenset[Code],
+    done: Done,
+) -> None:
+    """Let bots do what their groups have decided, and the orders they were given."""
+    first_ms = min(one.place.minute_ms for one in bots)
+    # Runs keep the tick and the lot that they began with, whatever the exchange makes of them.
+    for units in {runs[one.run_id].units for one in bots}:
+        advance = Advance(view, view.line(first_ms, units), groups, outdated)
+        alike = [one for one in bots if runs[one.run_id].units == units]
+        step_bots(advance, [one.id for one in alike if _is_due(one, advance)], done)
 
 
 def _is_due(bot: AliveBot, advance: Advance) -> bool:

@@ -17,6 +17,13 @@ from strategies.domain.registry import STRATEGIES
 from strategies.sandbox.own import Description, OwnStrategy
 
 _KEPT: Final = 64
+_TURNS: Final = 2
+"""Threads of a process that may wait for own strategies: the others do everybody else's steps."""
+_TURN_S: Final = 1.0
+
+
+class Busy(Exception):
+    """Another thread asks the strategy at the moment; what is due to its bots is done there."""
 
 
 class _Open:
@@ -28,6 +35,7 @@ class _Open:
 
 _open: OrderedDict[tuple[str, ...], _Open] = OrderedDict()
 _changing = threading.Lock()
+_turns: Final = threading.BoundedSemaphore(_TURNS)
 
 
 def is_own(key: str) -> bool:
@@ -49,18 +57,38 @@ def _built_in(key: str) -> Description:
 
 
 @contextmanager
-def strategy_of(group: GroupKey) -> Iterator[AnyStrategy]:
+def own_turn() -> Iterator[bool]:
+    """Give whether own strategies may be asked for as long as the block lasts.
+
+    One that hangs takes its thread with it until its deadline. Without a turn their bots are left
+    to whoever has one, and to the sweep.
+    """
+    is_mine = _turns.acquire(timeout=_TURN_S)
+    try:
+        yield is_mine
+    finally:
+        if is_mine:
+            _turns.release()
+
+
+@contextmanager
+def strategy_of(group: GroupKey, *, is_waited_for: bool = True) -> Iterator[AnyStrategy]:
     """Give a group's strategy for as long as the block lasts; its process is kept for the next.
 
-    Raises UnknownStrategy, InvalidParameters and StrategyFailed.
+    Raises UnknownStrategy, InvalidParameters and StrategyFailed, and Busy when it is not to be
+    waited for.
     """
     name = (group.strategy, group.timeframe, group.params, group.source_hash)
     with _changing:
         found = _open.get(name)
     if found is None:
         found = _keep(name, _Open(make(group.strategy, json.loads(group.params), group.timeframe)))
-    with found.lock:
+    if not found.lock.acquire(blocking=is_waited_for):
+        raise Busy
+    try:
         yield found.strategy
+    finally:
+        found.lock.release()
 
 
 def make(key: str, params: Mapping[str, Any], timeframe: Timeframe) -> AnyStrategy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from decimal import Decimal
 
 import pytest
@@ -13,6 +14,7 @@ from bots.manager import BotManager
 from bots.manager.advancing import Advance
 from bots.manager.chunks import Done, step_bots
 from bots.manager.groups import advance_groups
+from bots.manager.strategies import own_turn, strategy_of
 from bots.manager.view import InstrumentView
 from bots.models import (
     Bot,
@@ -38,6 +40,7 @@ from bots.services import (
 )
 from bots.storage.groups import forget_groups
 from bots.storage.rows import kernel_of
+from bots.storage.runs import run_settings
 from bots.storage.seen import candles_seen
 from marketdata.domain.timeframe import MINUTE_MS
 from marketdata.models import Collector, DataGap, Trade, from_ms, to_ms
@@ -394,6 +397,61 @@ def test_an_edit_ends_the_run_at_the_next_candles_edge_and_opens_another(market)
     assert fresh(bot).state == "running"
 
 
+def test_what_a_run_decided_last_is_filled_although_an_edit_ends_it(market):
+    bot = long_bot(market)
+    feed(market, 100, start=7, before=102)
+    step(market)
+    assert Order.objects.get(bot=bot, state="waiting").target == 0
+    edit_bot(bot, {"trading": {"stop_loss": "0.5"}}, bot.owner)
+    open_minute(market, 8, 99)
+    step(market)
+    old, new = BotRun.objects.filter(bot=bot).order_by("number")
+    assert (old.end_reason, to_ms(old.end), to_ms(new.start)) == ("edited", at(8), at(8))
+    assert fills(bot)[1] == (8, -10, 99)
+    order = Order.objects.get(bot=bot, target=0)
+    assert (order.run_id, order.number, order.state) == (new.pk, 1, "filled")
+    assert (to_ms(order.made), Fill.objects.get(order=order).decided) == (at(8), order.made)
+
+
+def test_an_order_to_leave_waits_through_an_edit_for_the_next_open(market):
+    bot = long_bot(market)
+    flatten_bot(bot, bot.owner)
+    step(market)
+    assert Order.objects.get(bot=bot, state="waiting").reason == "command"
+    edit_bot(bot, {"trading": {"stop_loss": "0.5"}}, bot.owner)
+    open_minute(market, 7, 98)
+    step(market)
+    assert fills(bot)[1] == (7, -10, 98)
+    assert (fresh(bot).state, bot.run.number, place(bot)) == ("running", 2, (7, 1))
+
+
+def test_a_bot_on_its_way_out_leaves_although_its_code_changed_meanwhile(market):
+    bot = long_bot(market)
+    stop_bot(bot, bot.owner)
+    step(market)
+    BotRun.objects.filter(bot=bot).update(source_hash="0" * 64)
+    forget_runs()
+    step(market)
+    assert (fresh(bot).state, bot.run.number) == ("stopping", 2)
+    open_minute(market, 7, 98)
+    step(market)
+    assert (fresh(bot).state, fills(bot)[1]) == ("stopped", (7, -10, 98))
+
+
+def test_other_code_trades_nothing_of_itself(market):
+    bot = running(market, trading={**FREE, "size": "0.5"})
+    feed(market, 100, 101, 102, 120, 121, start=4, before=100)
+    step(market)
+    assert fills(bot) == [(6, 4, 101)]
+    BotRun.objects.filter(bot=bot).update(source_hash="0" * 64)
+    forget_runs()
+    feed(market, 122, 123, start=9, before=121)
+    step(market)
+    feed(market, 124, 125, start=11, before=123)
+    step(market)
+    assert (fresh(bot).run.number, len(fills(bot))) == (2, 1)
+
+
 def test_other_code_of_the_strategy_ends_the_run_and_opens_another(market):
     bot = running(market)
     BotRun.objects.filter(bot=bot).update(source_hash="0" * 64)
@@ -583,6 +641,26 @@ def test_a_failed_bot_that_is_stopped_leaves_without_its_strategy(market, monkey
     assert (fresh(bot).state, fills(bot)[1]) == ("stopped", (8, -10, 98))
 
 
+@pytest.mark.parametrize(("order", "state"), [(kill_bots, "halted"), (flatten_bot, "error")])
+def test_a_bot_leaves_as_ordered_although_its_strategy_fails_meanwhile(
+    market, monkeypatch, order, state
+):
+    from strategies.domain.builtin.ema_crossover import EmaCrossover
+
+    bot = long_bot(market)
+
+    def fail(self, state, candle):
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr(EmaCrossover, "step", fail)
+    feed(market, 101, start=7, before=102)
+    fed(market, 107.0)
+    order(bot.owner if order is kill_bots else bot, bot.owner)
+    step(market)
+    assert (fresh(bot).state, fills(bot)[1]) == (state, (7, -10, 107))
+    assert not BotCommand.objects.waiting().exists()
+
+
 def test_one_on_its_way_out_that_cannot_be_stepped_says_so(market):
     bot = long_bot(market)
     stop_bot(bot, bot.owner)
@@ -653,6 +731,58 @@ def test_an_own_strategy_decides_in_its_process_and_stops_only_its_bot(market, s
     assert (fresh(good).state, place(good)) == ("running", (7, 0))
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_own_strategies_that_hang_delay_neither_others_nor_the_kill_switch(
+    market, settings, tmp_path
+):
+    settings.STRATEGIES_DIR = str(tmp_path)
+    (tmp_path / "mine.py").write_text(OWN)
+    feed(market, 100, 100, 100)
+    killed, waiting = (
+        started(make_trader(market, {}, strategy="own:mine", name=name, trading=FREE), at_ms=at(3))
+        for name in ("killed", "waiting")
+    )
+    good = started(trader(market), at_ms=at(3))
+    feed(market, 100, 101, 102, start=3)
+    step(market)
+    assert [fills(bot) for bot in (killed, waiting)] == [[(5, 9, 101)]] * 2
+    feed(market, 103, start=6, before=102)
+    fed(market, 107.0)
+    BotCommand.objects.give(Bot.objects.filter(pk=killed.pk), "halt", "kill switch")
+    # As if two threads of this process waited for strategies that do not answer.
+    with own_turn() as first, own_turn() as second:
+        assert (first, second) == (True, True)
+        step(market)
+    assert (fresh(killed).state, fills(killed)[1]) == ("halted", (6, -9, 107))
+    assert (fresh(waiting).state, place(waiting)) == ("running", (6, 0))
+    assert (fresh(good).state, place(good)) == ("running", (7, 0))
+    step(market)
+    assert place(waiting) == (7, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_strategy_that_another_thread_asks_is_not_waited_for(market):
+    bot = running(market)
+    feed(market, 100, start=4)
+    key = run_settings([bot.run_id])[bot.run_id].group
+    worker = threading.Thread(target=step_and_close, args=(market,))
+    with strategy_of(key):
+        worker.start()
+        worker.join(30)
+        assert not worker.is_alive()
+        assert (fresh(bot).state, place(bot)) == ("running", (4, 1))
+    step(market)
+    assert place(bot) == (5, 0)
+
+
+def step_and_close(market):
+    try:
+        step(market)
+    finally:
+        connection.close()
+
+
 def test_groups_that_no_run_decides_by_are_forgotten_after_days(market):
     kept, gone = (running(market, name=name) for name in ("kept", "gone"))
     GroupState.objects.filter(instrument=market).update(used_at=from_ms(0))
@@ -668,6 +798,8 @@ def test_a_run_keeps_the_tick_it_began_with_and_the_next_one_is_refused(market):
     bot = long_bot(market)
     market.tick_size = Decimal("0.01")
     market.save()
+    # Another worker has read nothing yet of how the run began.
+    forget_runs()
     feed(market, 100, start=7, before=102)
     feed(market, 100, start=8)
     step(market)
