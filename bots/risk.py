@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import structlog
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef
 from django.db.models.functions import Now
 
 from backtests.domain.records import STATE
@@ -117,14 +117,40 @@ def stop_failed(
 
     Return them with their instruments.
     """
-    failed = bots.filter(state=Bot.State.ERROR, run__isnull=False, run__end=None, deleted_at=None)
-    rows = list(failed.select_for_update(of=("self",), skip_locked=True, no_key=True))
+    rows = _taken_failed(bots)
     these = Bot.objects.filter(pk__in=[row.pk for row in rows])
-    these.update(desired=Bot.Desired.STOPPED)
     told: dict[str, Any] = {"asked_by": actor, "why": why}
     given = BotCommand.objects.give(these, BotCommand.Kind.FLATTEN, source, **told)
-    change_states(rows, Bot.State.STOPPING, source=source, actor=actor, why=why)
+    _stop(rows, source, actor=actor, why=why)
     return given
+
+
+@transaction.atomic
+def stop_ordered() -> set[int]:
+    """End those flat that failed while an order to halt was given; return their instruments.
+
+    Whoever gave it saw them alive, and whoever put them in error did not see it.
+    """
+    asked = set()
+    for source in BotCommand.Source.values:
+        halts = BotCommand.objects.waiting().filter(
+            bot=OuterRef("pk"), kind=BotCommand.Kind.HALT, source=source
+        )
+        rows = _taken_failed(Bot.objects.filter(Exists(halts)))
+        _stop(rows, source, why="it failed when it was ordered to halt")
+        asked |= {row.instrument_id for row in rows}
+    return asked
+
+
+def _taken_failed(bots: BotQuerySet) -> list[Bot]:
+    """Lock and return those of the bots that an error stopped, whose runs are open."""
+    failed = bots.filter(state=Bot.State.ERROR, run__isnull=False, run__end=None, deleted_at=None)
+    return list(failed.select_for_update(of=("self",), skip_locked=True, no_key=True))
+
+
+def _stop(rows: list[Bot], source: str, *, actor: Any = None, why: str = "") -> None:
+    stopped = {"desired": Bot.Desired.STOPPED}
+    change_states(rows, Bot.State.STOPPING, source=source, actor=actor, why=why, **stopped)
 
 
 def accounts_of(owner_id: int) -> Iterable[Account]:

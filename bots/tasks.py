@@ -38,10 +38,11 @@ def sweep() -> None:
 
 @app.task(name="bots.sweep_limits")
 def sweep_limits() -> None:
-    """Judge the limits over all bots of each owner, and have done what they order."""
+    """Judge the limits over all bots of each owner, and have done what they and people order."""
+    from bots.risk import stop_ordered
     from bots.risk import sweep_limits as sweep
 
-    for instrument_id in sweep():
+    for instrument_id in sweep() | stop_ordered():
         hint(tick, instrument_id)
 
 

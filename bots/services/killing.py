@@ -14,12 +14,15 @@ from django.db.models import Exists, OuterRef
 from bots.changes import change_states
 from bots.models import Bot, BotCommand, BotRun
 from bots.models.bots import BotQuerySet
-from bots.publishing import tell_bots
 from bots.risk import stop_failed
 from bots.services.asking import ask_for
 from tcpdashboard.common.rights import may_change
 
 KILL_SWITCH: Final = BotCommand.Source.KILL_SWITCH
+_UNBEGUN: Final = (
+    (Bot.State.STARTING, Bot.State.HALTED),
+    (Bot.State.ERROR, Bot.State.STOPPED),
+)
 
 log = structlog.get_logger(__name__)
 
@@ -45,12 +48,12 @@ def kill_bots(owner: User | None, actor: User | None, why: str = "") -> Killed:
     """
     if actor is not None and actor != owner and not may_change(actor, Bot):
         raise PermissionDenied("the bots of others are halted by who may change bots")
-    alive = _owned(owner).alive()
+    bots = _owned(owner)
     told: dict[str, Any] = {"asked_by": actor, "why": why}
     with transaction.atomic():
-        unbegun = _halt_unbegun(alive, actor, why)
-        reached = BotCommand.objects.give(alive, BotCommand.Kind.HALT, KILL_SWITCH, **told)
-        reached += stop_failed(_owned(owner), KILL_SWITCH, actor=actor, why=why)
+        unbegun = _halt_unbegun(bots, actor, why)
+        reached = BotCommand.objects.give(bots.alive(), BotCommand.Kind.HALT, KILL_SWITCH, **told)
+        reached += stop_failed(bots, KILL_SWITCH, actor=actor, why=why)
         ask_for(instrument for _, instrument in reached)
     reached += unbegun
     log.warning("bots_killed", number=len(reached), owner=owner and owner.pk)
@@ -64,13 +67,18 @@ def _owned(owner: User | None) -> BotQuerySet:
     return Bot.objects.filter(**{"owner": owner} if owner else {})
 
 
-def _halt_unbegun(alive: BotQuerySet, actor: User | None, why: str) -> list[tuple[int, int]]:
-    """Halt the bots that have no run yet, in which an order could take effect."""
+def _halt_unbegun(bots: BotQuerySet, actor: User | None, why: str) -> list[tuple[int, int]]:
+    """Halt the bots that have no run yet, in which an order could take effect.
+
+    One that failed before it began is stopped: it would be started anew.
+    """
     has_run = Exists(BotRun.objects.filter(bot=OuterRef("pk"), end=None))
-    unbegun = alive.filter(~has_run, state=Bot.State.STARTING)
-    # One that a step is just opening a run for gets an order instead.
-    rows = list(unbegun.select_for_update(skip_locked=True, no_key=True))
-    Bot.objects.filter(pk__in=[row.pk for row in rows]).update(desired=Bot.Desired.STOPPED)
-    change_states(rows, Bot.State.HALTED, source=KILL_SWITCH, actor=actor, why=why)
-    tell_bots({row.pk: row.owner_id for row in rows})
-    return [(row.pk, row.instrument_id) for row in rows]
+    reached = list[Bot]()
+    for before, after in _UNBEGUN:
+        unbegun = bots.filter(~has_run, state=before, deleted_at=None)
+        # One that a step is just opening a run for gets an order instead.
+        rows = list(unbegun.select_for_update(skip_locked=True, no_key=True))
+        told: dict[str, Any] = {"source": KILL_SWITCH, "actor": actor, "why": why}
+        change_states(rows, after, desired=Bot.Desired.STOPPED, **told)
+        reached += rows
+    return [(row.pk, row.instrument_id) for row in reached]
