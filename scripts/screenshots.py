@@ -11,13 +11,16 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+SCREENS: Final[tuple[tuple[str, ViewportSize, Literal["dark", "light"]], ...]] = (
+    ("", {"width": 1440, "height": 900}, "dark"),
+    ("-phone", {"width": 390, "height": 844}, "light"),
+)
 TRADED: Final = {"exchange": "okx-sim", "symbol": "BTC-USDT"}
 DAY_MS: Final = 86_400_000
 WAIT_S: Final = 300
@@ -34,7 +37,7 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=arguments.chromium, args=ARGUMENTS)
         made: dict[str, str] = {}
-        for name, viewport, scheme in (("", WIDE, "dark"), ("-phone", PHONE, "light")):
+        for name, viewport, scheme in SCREENS:
             page = browser.new_page(
                 viewport=viewport, color_scheme=scheme, base_url=arguments.address
             )
