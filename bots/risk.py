@@ -149,8 +149,8 @@ def _taken_failed(bots: BotQuerySet) -> list[Bot]:
 
 
 def _stop(rows: list[Bot], source: str, *, actor: Any = None, why: str = "") -> None:
-    stopped = {"desired": Bot.Desired.STOPPED}
-    change_states(rows, Bot.State.STOPPING, source=source, actor=actor, why=why, **stopped)
+    told: dict[str, Any] = {"source": source, "actor": actor, "why": why}
+    change_states(rows, Bot.State.STOPPING, desired=Bot.Desired.STOPPED, **told)
 
 
 def accounts_of(owner_id: int) -> Iterable[Account]:
