@@ -8,6 +8,10 @@
 // A handler first gets a snapshot, then updates. `isResync` says that messages were missed before
 // this one (reconnect, hole in `seq`, new `epoch`): what is shown must be checked against REST.
 //
+// Of some topics nothing is published while nobody follows them, so that their last message may be
+// old and its `seq` tells of no loss. A third argument is called whenever the topic is followed from
+// now on, at first and after every interruption: what REST says then lacks nothing.
+//
 // States: connecting; live; stale (connected, but the server has lost its source); offline (waiting
 // to connect again); paused (hidden for a while); login (the session has ended); full (too many
 // connections of this person, tried again now and then); idle (not needed).
@@ -51,18 +55,21 @@ export class Stream extends EventTarget {
     return this.#state;
   }
 
-  /** Call `handler(message, { kind, isResync })` for every message; returns a function that stops. */
-  subscribe(topic, handler) {
+  /**
+   * Call `handler(message, { kind, isResync })` for every message, and `onFollowed()` whenever
+   * messages begin to come; returns a function that stops.
+   */
+  subscribe(topic, handler, onFollowed = () => {}) {
     let entry = this.#topics.get(topic);
     if (entry === undefined) {
       entry = new Topic(topic);
       this.#topics.set(topic, entry);
       this.#send("subscribe", [topic]);
     }
-    const own = (message, info) => handler(message, info);
-    entry.add(own);
+    const reader = { handler, onFollowed };
+    entry.add(reader);
     if (this.#state === "idle") this.#connect();
-    return () => this.#unsubscribe(entry, own);
+    return () => this.#unsubscribe(entry, reader);
   }
 
   /** Milliseconds since the last message of `topic` (of any kind without it); null before one. */
@@ -78,9 +85,9 @@ export class Stream extends EventTarget {
     this.#setState("idle");
   }
 
-  #unsubscribe(entry, handler) {
-    entry.handlers.delete(handler);
-    if (entry.handlers.size > 0 || this.#topics.get(entry.name) !== entry) return;
+  #unsubscribe(entry, reader) {
+    entry.readers.delete(reader);
+    if (entry.readers.size > 0 || this.#topics.get(entry.name) !== entry) return;
     this.#topics.delete(entry.name);
     this.#send("unsubscribe", [entry.name]);
   }
@@ -204,19 +211,21 @@ export class Stream extends EventTarget {
 class Topic {
   constructor(name) {
     this.name = name;
-    this.handlers = new Set();
+    this.readers = new Set();
     this.latest = null;
     this.heardAt = 0;
     this.isInterrupted = false; // messages may have been missed since `latest`
     this.owesResync = false; // messages were missed and no handler has been told yet
   }
 
-  /** Add a handler; it gets what is known already, as soon as the caller is done. */
-  add(handler) {
-    this.handlers.add(handler);
-    if (!(this.latest?.seq > 0)) return;
+  /** Add a reader; it gets what is known already, as soon as the caller is done. */
+  add(reader) {
+    this.readers.add(reader);
+    if (this.latest === null) return;
     queueMicrotask(() => {
-      if (this.handlers.has(handler)) call(handler, this.latest, "snapshot", false);
+      if (!this.readers.has(reader)) return;
+      if (!this.isInterrupted) call(reader.onFollowed);
+      if (this.latest.seq > 0) call(reader.handler, this.latest, { kind: "snapshot", isResync: false });
     });
   }
 
@@ -241,18 +250,19 @@ class Topic {
     if (message.type === "snapshot" && !isWhole) this.owesResync = true;
     this.latest = message;
     this.isInterrupted = false;
+    if (message.type === "snapshot") for (const { onFollowed } of this.readers) call(onFollowed);
     if (message.seq === 0) return; // nothing has been published yet
-    const isResync = this.owesResync;
+    const info = { kind: message.type, isResync: this.owesResync };
     this.owesResync = false;
     this.heardAt = performance.now();
-    for (const handler of this.handlers) call(handler, message, message.type, isResync);
+    for (const { handler } of this.readers) call(handler, message, info);
   }
 }
 
-/** Call a handler; when it fails the error is reported and the others go on. */
-function call(handler, message, kind, isResync) {
+/** Call a reader's function; when it fails the error is reported and the others go on. */
+function call(act, ...given) {
   try {
-    handler(message, { kind, isResync });
+    act(...given);
   } catch (error) {
     window.reportError(error);
   }

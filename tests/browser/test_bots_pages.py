@@ -158,6 +158,62 @@ def test_a_bot_is_made_started_watched_and_stopped(open_page, site):
     assert list(bot.commands.values_list("kind", flat=True)) == ["pause"]
 
 
+class Line:
+    """The pages' way to the stream: it can be cut, and is made again by themselves."""
+
+    def __init__(self, page, *, is_cut=False):
+        self.page, self.is_cut, self.sockets = page, is_cut, []
+        page.route_web_socket("**/ws/stream/", self._open)
+
+    def _open(self, socket):
+        if self.is_cut:
+            socket.close()
+        else:
+            self.sockets.append((socket, socket.connect_to_server()))
+
+    def cut(self):
+        """Lose the connection; further ones are refused."""
+        self.is_cut = True
+        for ends in self.sockets:
+            for end in ends:
+                end.close()
+        self.sockets.clear()
+        self.page.wait_for_selector("#connection[data-state=offline]")
+
+    def mend(self):
+        """Accept connections again, and wait for one."""
+        self.is_cut = False
+        self.page.wait_for_selector("#connection[data-state=live]")
+
+
+def test_what_a_bot_did_while_its_page_heard_nothing_is_shown(open_page, site):
+    bot = make("unheard")
+    start_bot(bot, bot.owner)
+    page = open_page()
+    line = Line(page, is_cut=True)
+    page.goto(f"/bots/{bot.pk}/")
+    state_is(page, "Starting")
+    step()
+    line.mend()
+    state_is(page, "Running")
+    line.cut()
+    tell_time(site)
+    step()
+    line.mend()
+    page.wait_for_selector("table[data-kind=fills] tbody tr")
+    page.wait_for_function(f"() => {drawn('unheard')}")
+
+
+def test_the_first_bot_is_shown_though_nobody_heard_of_it(open_page, site):
+    page = open_page()
+    line = Line(page, is_cut=True)
+    page.goto("/bots/")
+    page.wait_for_selector("#no-bots")
+    make("unheard")
+    line.mend()
+    page.wait_for_selector("tr[data-name=unheard]")
+
+
 def test_every_list_of_a_bot_is_read_without_leaving_the_page(open_page, site):
     bot = traded(site)
     page = open_page()

@@ -29,10 +29,11 @@ OPTIONS = {
 START = """(options) => {
     window.heard = [];
     window.states = [];
+    window.followed = [];
     window.stream = new Stream(options);
     stream.addEventListener("state", (event) => states.push(event.detail.state));
     window.follow = (topic) => stream.subscribe(topic, (message, info) =>
-        heard.push({ topic, seq: message.seq, ...info }));
+        heard.push({ topic, seq: message.seq, ...info }), () => followed.push(topic));
 }"""
 
 
@@ -231,6 +232,24 @@ def test_an_empty_topic_is_silent_until_its_first_message(page, live):
     wait_for_heard(page, 2)
 
     assert heard(page)[1] == (1, "update", False)
+
+
+def test_who_follows_is_told_when_it_begins_though_nothing_was_published(page, live, server):
+    page.evaluate("() => { follow('u'); }")
+    live.topic("snapshot", 0, epoch="", topic="u")
+    page.wait_for_function("followed.length === 2")
+    page.evaluate("() => { follow('u'); }")
+    live.topic("update", 1, topic="u")
+    wait_for_heard(page, 3)
+    assert page.evaluate("followed") == ["t", "u", "u"]
+
+    live.connection.close(1012)
+    second = server.socket(2)
+    second.topic("snapshot", 5)
+    second.topic("snapshot", 1, topic="u")
+    wait_for_heard(page, 6)
+    assert page.evaluate("followed.slice(3)") == ["t", "u", "u"]
+    assert not any(is_resync for _, _, is_resync in heard(page))
 
 
 def test_a_lost_connection_is_made_again_and_missed_messages_are_told(page, live, server):

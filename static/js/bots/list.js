@@ -1,6 +1,7 @@
 // The Bots page: live figures in the rows, filters, and orders to one bot, several or all.
 
 import { Part } from "../part.js";
+import { fetchJson } from "../rest.js";
 import { stream } from "../stream.js";
 import { fillCells } from "./cells.js";
 import { giveBulk, giveOrder, kill } from "./orders.js";
@@ -37,7 +38,7 @@ function refresh() {
 function follow() {
   const names = section.querySelector("[data-topics]")?.dataset.topics.split(" ") ?? [];
   for (const name of names.slice(0, 50)) {
-    if (!stops.has(name)) stops.set(name, stream.subscribe(name, (message, { kind }) => hear(message, kind)));
+    if (!stops.has(name)) stops.set(name, stream.subscribe(name, hear, refresh));
   }
 }
 
@@ -47,14 +48,24 @@ function isAsShown(shown, row) {
   return shown.state === row.state && shown.trouble === row.trouble && !isEdited;
 }
 
-function hear({ bots }, kind) {
+function hear({ bots }, { kind }) {
+  // What was told last may be long ago: nothing is told of bots that nobody follows.
+  if (kind === "snapshot") return;
   // Whatever was told before this message may be missing.
-  if (kind !== "update") refresh();
+  if (kind === "merged") refresh();
   for (const row of bots ?? []) {
     const element = section.querySelector(`tr[data-bot="${row.id}"]`);
     if (element !== null) fillCells(element, row);
     if (element === null || row.is_deleted || !isAsShown(element.dataset, row)) refresh();
   }
+}
+
+/** Show the table once there is something for it. */
+function lookForFirst() {
+  carefully(async () => {
+    const { results } = await fetchJson("/api/v1/bots/?page_size=1");
+    if (results.length > 0) window.location.reload();
+  });
 }
 
 // ------------------------------------------------------------------ choosing
@@ -121,9 +132,7 @@ document.getElementById("open-kill")?.addEventListener("click", () =>
 
 const nothing = document.getElementById("no-bots");
 if (nothing !== null) {
-  stream.subscribe(nothing.dataset.topic, ({ bots }, { kind }) => {
-    if (kind === "update" && bots?.some((row) => !row.is_deleted)) window.location.reload();
-  });
+  stream.subscribe(nothing.dataset.topic, lookForFirst, lookForFirst);
 }
 if (section !== null) {
   table = new Part(section, complain);

@@ -13,6 +13,7 @@ import { PriceChart } from "./price.js";
 const POINTS = 1200;
 const DAY_MS = 86400000;
 const LATER_MS = 1200; // gathers what a step changes before lists are fetched again
+const LOOK_MS = 20000; // how often the bot is asked for again, should messages be lost
 
 const place = document.getElementById("state");
 const state = new Part(place, complain);
@@ -23,6 +24,7 @@ const settings = JSON.parse(document.getElementById("price-settings").textConten
 const price = settings === null ? null : new PriceChart(settings);
 let days = "all";
 let told = null; // the row that was told last
+let isDeleted = false;
 let timer = null;
 let hasDone = false; // since what is drawn was fetched
 
@@ -35,19 +37,29 @@ function complain(sentence) {
 // ------------------------------------------------------------------ live
 
 function hear({ bot }, { kind }) {
-  if (bot === undefined) return;
+  // What was told last may be long ago: nothing is told of a bot that nobody follows.
+  if (bot === undefined || kind === "snapshot") return;
   if (bot.is_deleted) {
+    isDeleted = true;
     complain("This bot was deleted: it is in no list any more.");
     return;
   }
   fillCells(place, bot);
   const head = place.querySelector(".bot-head").dataset;
   const isOther = head.state !== bot.state || head.trouble !== bot.trouble || head.version !== String(bot.version);
-  const hasTraded = told !== null && (told.position !== bot.position || told.cash !== bot.cash);
+  const hasTraded = told === null || told.position !== bot.position || told.cash !== bot.cash;
   const hasClosed = told === null || told.last_candle_ms !== bot.last_candle_ms;
   told = bot;
   if (isOther || hasTraded || kind === "merged") state.soon();
   if (isOther || hasTraded || hasClosed) later(hasTraded || isOther);
+}
+
+/** Show what was not told: what happened before the bot was followed, or in a pause. */
+async function catchUp() {
+  if (isDeleted) return;
+  const before = place.textContent;
+  await state.load();
+  if (place.textContent !== before) later(true);
 }
 
 /** Fetch curve and records soon; the bot's marks only when it has done something. */
@@ -145,7 +157,8 @@ document.addEventListener("click", (event) => {
 });
 
 watchAge(place.dataset.topic);
-stream.subscribe(place.dataset.topic, hear);
+stream.subscribe(place.dataset.topic, hear, catchUp);
+setInterval(() => document.hidden || catchUp(), LOOK_MS);
 records.ask(shownRecords.toString());
 price?.start();
 showCurve();

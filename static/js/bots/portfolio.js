@@ -28,9 +28,9 @@ async function load() {
   }
 }
 
-let isFirst = true; // what is known came with the page
-stream.subscribe(figures.dataset.topic, () => {
-  if (!isFirst && !document.hidden) timer ??= setTimeout(load, REST_MS);
-  isFirst = false;
-});
+function later() {
+  if (!document.hidden) timer ??= setTimeout(load, REST_MS);
+}
+
+stream.subscribe(figures.dataset.topic, later, later);
 curve.show(JSON.parse(document.getElementById("portfolio-curve").textContent));
