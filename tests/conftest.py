@@ -11,11 +11,14 @@ import re
 import secrets
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import django
 import pytest
 from django.conf import settings
+from django.db import connection
 
 from tcpdashboard.compiled import keep_compiled_code
 
@@ -57,6 +60,13 @@ if _wanted:
 
 django.setup()
 
+# Whatever a test does between two statements it does inside of a transaction. On a busy machine
+# that takes longer than a process of ours may rest in one, which PostgreSQL ends without a word.
+connection.settings_dict["OPTIONS"]["options"] += " -c idle_in_transaction_session_timeout=0"
+
+# It looks at the settings, which are there only now.
+from tests.databases import TEMPLATE, copy_template, drop_database, use_database  # noqa: E402
+
 # Templates name files as they are in the tree: no collectstatic before tests.
 settings.WHITENOISE_USE_FINDERS = True
 settings.STORAGES = {
@@ -80,6 +90,12 @@ def pytest_xdist_setupnodes() -> None:
     os.environ.pop("DJANGO_SETTINGS_MODULE", None)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    # On a server that others gave it may be of an earlier session, and of an earlier schema.
+    if not _is_worker:
+        drop_database(TEMPLATE)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say why the database went down under the tests, should it have: its log goes with it."""
     if _started is None or not (log := _started.var_dir / "postgres.log").exists():
@@ -91,9 +107,26 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_unconfigure() -> None:
+    if not _is_worker and "postgres" not in _wanted:
+        drop_database(TEMPLATE)
     if _started is not None:
         _started.stop()
         shutil.rmtree(_started.var_dir, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: Any
+) -> Iterator[None]:
+    """A database of this process's own, as pytest-django would make it by migrations."""
+    outer, own = connection.settings_dict["NAME"], connection.creation._get_test_db_name()
+    with django_db_blocker.unblock():
+        copy_template(own)
+        use_database(own)
+    yield
+    with django_db_blocker.unblock():
+        use_database(outer)
+        drop_database(own)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -20,13 +19,13 @@ import redis
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
-from psycopg2 import sql
 
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 from marketdata.models import Collector
 from marketdata.publishing import COLLECTORS_TOPIC, candles_topic, tickers_topic
 from marketdata.storage import write_candles
 from tcpdashboard.common.realtime import TopicPublisher
+from tests.databases import address, copy_template, drop_database, use_database
 from tests.marketdata.web.conftest import make_instrument, wandering_minutes
 from tests.people import make_staff
 
@@ -90,42 +89,16 @@ def static_files(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="session")
-def empty_database(django_test_environment, django_db_blocker):
-    """The name of a database with all tables and nothing in them, which takes seconds to make."""
-    outer, names = connection.settings_dict["NAME"], connection.settings_dict["TEST"]
-    with django_db_blocker.unblock():
-        inner, names["NAME"] = names["NAME"], f"test_empty_{os.getpid()}"
-        empty = connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-        names["NAME"] = inner
-        use_database(outer)
-        yield empty
-        execute("drop database {} with (force)", empty)
-
-
 @pytest.fixture(scope="module")
-def database(empty_database, django_db_blocker):
+def database(django_test_environment, django_db_blocker):
     """A database that the server and no other test uses, because what is in it is committed."""
     outer, own = connection.settings_dict["NAME"], f"test_browser_{os.getpid()}"
     with django_db_blocker.unblock():
-        execute("drop database if exists {} with (force)", own)
-        execute("create database {} template {}", own, empty_database)
+        copy_template(own)
         use_database(own)
         yield
         use_database(outer)
-        execute("drop database {} with (force)", own)
-
-
-def use_database(name):
-    """Let the models of this process read another database of the same server."""
-    connection.close()
-    settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
-
-
-def execute(statement, *names):
-    """Do something to whole databases."""
-    with connection.creation._nodb_cursor() as cursor:
-        cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+        drop_database(own)
 
 
 @pytest.fixture(scope="module")
@@ -262,10 +235,9 @@ def log_in(page):
 
 
 def environment(var_folder):
-    database = urlsplit(os.environ["DATABASE_URL"])
     return {
         **os.environ,
-        "DATABASE_URL": database._replace(path=f"/{connection.settings_dict['NAME']}").geturl(),
+        "DATABASE_URL": address(os.environ["DATABASE_URL"], connection.settings_dict["NAME"]),
         "TCPD_VAR": str(var_folder),
         "TCPD_EXCHANGE": EXCHANGE,
     }

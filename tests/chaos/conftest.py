@@ -48,12 +48,14 @@ def tape_scene(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> S
 
 
 @pytest.fixture(scope="session")
-def ground(tape_scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+def ground(
+    tape_scene: Scene, tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any
+) -> Iterator[Ground]:
     """Engines with a template for both markets, for all tests of the session."""
     with running_ground() as ground:
         for scene in (seeded_scene(1), tape_scene):
             folder = tmp_path_factory.mktemp(scene.template)
-            with spawned_exchange(folder, *scene.options) as exchange:
+            with django_db_blocker.unblock(), spawned_exchange(folder, *scene.options) as exchange:
                 prepare(ground, scene, exchange)
         yield ground
 

@@ -15,24 +15,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import environ
 import psycopg2
 import redis
 from django.db import connections
-from psycopg2 import sql
 
 from tcpdashboard.embedded import Engines
 from tcpdashboard.processes import spawn
 from tcpdashboard.supervisor.plan import WORKER
 from tests.chaos.scenes import Scene
+from tests.databases import address, do, fill_from_template
 from tests.simulated_exchange import ROOT, SpawnedExchange
 
 EXCHANGE: Final = "okx-sim"
 
 EMPTY: Final = "empty"
-"""The database that has all tables and nothing in them: migrated once, for all templates."""
+"""The database that has all tables and nothing in them, for all templates."""
 
 PROCESSES: Final = {
     "worker": ("worker", "-Q", "collect,ticks,repair,default", "-c", "8"),
@@ -82,7 +81,7 @@ class Ground:
 
     def url(self, database: str) -> str:
         """Return the address of a database."""
-        return urlsplit(self.engines.database_url)._replace(path=f"/{database}").geturl()
+        return address(self.engines.database_url, database)
 
     def make(self, database: str, template: str) -> None:
         """Make a database as the template is, in place of one of that name."""
@@ -100,10 +99,7 @@ class Ground:
             client.flushall()
 
     def _do(self, statement: str, *names: str) -> None:
-        with contextlib.closing(psycopg2.connect(self.url("postgres"))) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+        do(self.engines.database_url, statement, *names)
 
 
 @dataclass
@@ -239,7 +235,7 @@ def prepare(ground: Ground, scene: Scene, exchange: SpawnedExchange) -> None:
     """Make the template of a scene's runs: a database in which its symbols are to be collected."""
     if EMPTY not in ground.databases:
         ground.make(EMPTY, "template1")
-        Stack(ground, exchange, EMPTY).manage("migrate", "-v0", timeout_s=180)
+        fill_from_template(ground.url(EMPTY))
     ground.make(scene.template, EMPTY)
     Stack(ground, exchange, scene.template).enable(scene.symbols)
 

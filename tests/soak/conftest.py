@@ -28,11 +28,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+def ground(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any) -> Iterator[Ground]:
     """Engines with a template in which the soak's instruments are collected."""
     with running_ground() as ground:
         scene = soak_scene(1, 1)
-        with spawned_exchange(tmp_path_factory.mktemp("template"), *scene.options) as exchange:
+        folder = tmp_path_factory.mktemp("template")
+        with django_db_blocker.unblock(), spawned_exchange(folder, *scene.options) as exchange:
             prepare(ground, scene, exchange)
         yield ground
 
