@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from bots.manager import BotManager
@@ -13,6 +11,7 @@ from bots.services import InvalidBot, kill_bots, lift_verdict, set_limits, start
 from marketdata.domain.timeframe import MINUTE_MS
 from marketdata.models import Collector, Trade, from_ms
 from tcpdashboard.common.models import Alert
+from tests.bots.effort import spent_s
 from tests.bots.people import make_market
 from tests.bots.stepping import make_trader, started, tell_time
 from tests.bots.stories import feed
@@ -63,11 +62,11 @@ def test_the_kill_switch_makes_many_bots_flat_and_halts_them_within_five_seconds
     bots = [bot for market in markets for bot in long_bots(market, 50)]
     for market in markets:
         trade(market, 107.0)
-    begun = time.monotonic()
+    begun_s = spent_s()
     killed = kill_bots(bots[0].owner, bots[0].owner, "enough")
     for instrument_id in killed.instruments:
         BotManager().step(instrument_id)
-    took_s = time.monotonic() - begun
+    took_s = spent_s() - begun_s
     assert len(killed.bots) == 100
     assert not killed.left().exists()
     assert set(Bot.objects.values_list("state", "desired", "run__end_reason")) == {
