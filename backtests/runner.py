@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
+from backtests.domain.records import KERNEL_VERSION
 from backtests.domain.result import BacktestResult
 from backtests.domain.thinning import thinned
 from backtests.loading import CandlesMoved, load_minutes
@@ -106,6 +107,10 @@ def stored_values(finished: Finished) -> dict[str, Any]:
     standing = standing_of(_subject(finished))
     return {
         **standing.columns,
+        # Code may have changed since it was asked for: what ran is what counts.
+        "source_hash": finished.prepared.source_hash,
+        "source": finished.prepared.source,
+        "engine_version": KERNEL_VERSION,
         "fingerprint": finished.fingerprint,
         "integrity": _told(finished.integrity),
         "badges": [*filter(None, [standing.badge]), *badges(finished)],

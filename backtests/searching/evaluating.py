@@ -29,7 +29,7 @@ from marketdata.domain.series import Series
 from marketdata.domain.timeframe import Timeframe
 from marketdata.models import Instrument, to_ms
 from marketdata.storage import day_versions, integrity
-from strategies.catalogue import AnyStrategy, opened
+from strategies.catalogue import AnyStrategy, describe_strategy, opened
 from strategies.domain.errors import InvalidParameters, StrategyFailed
 from strategies.domain.lanes import LaneStrategy
 from strategies.domain.params import Value
@@ -47,8 +47,8 @@ _DRAWS_OF_OWN: Final = 4
 _FAILURES: Final = (StrategyFailed, WrongTargets, TooLarge)
 
 
-class CandlesChanged(Exception):
-    """The candles are not those that the search began with: ask for it again."""
+class Outdated(Exception):
+    """Candles or code are not those that the search began with: ask for it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Trials:
         self._swept: tuple[Span, Sweeper] | None = None
 
     def load(self) -> Integrity:
-        """Load the candles; return how whole they are. Raises CandlesMoved and CandlesChanged."""
+        """Load the candles; return how whole they are. Raises CandlesMoved and Outdated."""
         for _ in range(_ATTEMPTS):
             versions = self._versions()
             self._resampled = self._swept = None
@@ -88,12 +88,18 @@ class Trials:
         raise CandlesMoved(f"the candles of {self._instrument} change too often: try again")
 
     def check(self, found: Integrity) -> None:
-        """Raise CandlesChanged unless these are the candles that the search began with, if any."""
+        """Raise Outdated unless these are the candles that the search began with, if any."""
         if self._search.fingerprint not in ("", found.fingerprint.hex()):
-            raise CandlesChanged(
+            raise Outdated(
                 f"the candles of {self._instrument} changed since the search began: "
                 "ask for it again"
             )
+
+    def check_code(self) -> None:
+        """Raise Outdated unless an own strategy is the one that was asked for."""
+        key = self._search.strategy
+        if key not in STRATEGIES and describe_strategy(key).code_hash != self._search.source_hash:
+            raise Outdated(f"the code of {key} changed since the search began: ask for it again")
 
     def drawn(self, space: Space, seed: int, number: int) -> dict[str, Value]:
         """Return random parameters that go together, the first of a few draws; else the last."""
@@ -109,8 +115,7 @@ class Trials:
     ) -> list[Outcome]:
         """Return what each set of parameters comes to over `span`.
 
-        `check` is called between trials and may raise to end. Raises CandlesMoved and
-        CandlesChanged.
+        `check` is called between trials and may raise to end. Raises CandlesMoved and Outdated.
         """
         kind = STRATEGIES.get(self._search.strategy)
         if kind is not None and issubclass(kind, LaneStrategy):

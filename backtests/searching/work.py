@@ -17,7 +17,7 @@ from backtests.domain.search.space import Space
 from backtests.domain.search.windows import Window
 from backtests.models import Search, SearchBatch, Trial
 from backtests.searching.batches import finish_suggestions, finish_sum, finish_trials, take
-from backtests.searching.evaluating import CandlesChanged, Outcome, Trials
+from backtests.searching.evaluating import Outcome, Outdated, Trials
 from backtests.searching.publishing import publish_search
 from backtests.searching.summing import summed_up
 from backtests.searching.telling import data_values
@@ -32,11 +32,11 @@ log = structlog.get_logger(__name__)
 
 
 def run_search(run: JobRun) -> dict[str, Any]:
-    """Do a share of a search. Raises JobStopped, CandlesMoved, and CandlesChanged."""
+    """Do a share of a search. Raises JobStopped, CandlesMoved, Outdated and StrategyFailed."""
     search = Search.objects.select_related("instrument").get(pk=run.parameters["search"])
     try:
         _share(run, search)
-    except CandlesChanged as error:
+    except Outdated as error:
         Search.objects.filter(pk=search.pk, finished_at=None).update(error=str(error))
         raise
     finally:
@@ -86,6 +86,8 @@ def _try(run: JobRun, batch: SearchBatch, trials: Trials) -> None:
     window = Window.from_json(search.windows[batch.window])
     parameters = _parameters(search, batch, trials)
     outcomes = trials.outcomes(parameters, window.train, run.check)
+    # Whatever was tried until here was tried with this code.
+    trials.check_code()
     rows = [
         _row(batch, number, tried, outcome)
         for number, (tried, outcome) in enumerate(
@@ -130,6 +132,7 @@ def _suggest(run: JobRun, batch: SearchBatch, _trials: Trials) -> None:
 
 def _sum(run: JobRun, batch: SearchBatch, trials: Trials) -> None:
     summed = summed_up(batch.search, trials, run.check)
+    trials.check_code()
     with transaction.atomic():
         if finish_sum(run, batch, {"summary": summed.summary}):
             Trial.objects.bulk_update(summed.tested, ["outside"])
