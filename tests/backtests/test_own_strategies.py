@@ -7,12 +7,15 @@ import pytest
 
 from backtests.models import Backtest
 from backtests.requests import BacktestRequest, InvalidBacktest
+from backtests.searches import request_search
+from backtests.searching.asking import SearchRequest
 from backtests.services import request_backtest, rerun_backtest
 from strategies.loading import checked
 from strategies.proving import prove_config
 from strategies.services import create_config
 from tcpdashboard.common.jobs.runner import run_job
 from tests.backtests.conftest import ASKED
+from tests.backtests.search.conftest import GRID
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 
@@ -55,7 +58,7 @@ NO_INDICATORS = """
 """
 PROOF = 4_000
 """A proof looks at more candles than this, a backtest here at fewer."""
-LIMITS = {"deadline_s": 60.0, "memory_mb": 300, "output_kb": 64}
+LIMITS = {"deadline_s": 30.0, "memory_mb": 300, "output_kb": 64}
 SHORT = LIMITS | {"deadline_s": 2.0}
 """For what never ends: whatever else is done within it is a matter of milliseconds."""
 
@@ -66,6 +69,8 @@ def own(tmp_path, settings, btc):
     folder.mkdir()
     settings.STRATEGIES_DIR = str(folder)
     settings.STRATEGY_LIMITS = LIMITS
+    # Within a test's transaction another session, that of the renewal, finds no job.
+    settings.JOB_RENEW_SECONDS = 600
 
     def write(body=GOOD, name="mine"):
         (folder / f"{name}.py").write_text(HEAD + body)
@@ -92,6 +97,25 @@ def test_an_own_strategy_is_backtested_with_its_code_kept(own):
     assert backtest.parameters == {"period": 7}
     assert backtest.source == HEAD + GOOD
     assert rerun_backtest(backtest).differences == {}
+
+
+def test_code_that_changes_before_it_runs_is_kept_as_it_ran(own):
+    backtest = ask(own(PEEKS))
+    own()
+    assert run_job(backtest.job_id) == "done"
+    backtest.refresh_from_db()
+    assert (backtest.source, backtest.proof) == (HEAD + GOOD, "passed")
+    assert rerun_backtest(backtest).differences == {}
+
+
+def test_a_search_whose_code_changes_ends_with_the_reason(own):
+    asked = {**GRID, "strategy": own(), "space": {"period": {"values": [5, 7]}}}
+    search = request_search(SearchRequest(**asked))
+    own(PEEKS)
+    assert run_job(search.jobs.get().pk) == "failed"
+    search.refresh_from_db()
+    assert "the code of own:mine changed since the search began" in search.error
+    assert not search.trials.exists()
 
 
 def test_its_proof_is_made_once_with_the_first_run(own, tmp_path):
