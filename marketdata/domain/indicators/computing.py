@@ -149,10 +149,10 @@ def _walk(
 
 
 @cache
-def _kernel(name: str) -> Callable[..., None]:
+def _kernel(name: str) -> Callable[..., Any]:
     # Imported at the first use: importing Numba takes longer than starting a web process.
     module, _, function = name.partition(".")
-    kernel: Callable[..., None] = getattr(import_module(f"{_KERNELS}.{module}"), function)
+    kernel: Callable[..., Any] = getattr(import_module(f"{_KERNELS}.{module}"), function)
     return kernel
 
 
@@ -161,14 +161,15 @@ def _checked(
 ) -> dict[str, NDArray[Any]]:
     """Return the open times and the named columns, contiguous; InvalidCandles if not finite."""
     columns: dict[str, Any] = {
-        name: np.ascontiguousarray(candles[name], dtype=np.float64)
+        name: _own(np.ascontiguousarray(candles[name], dtype=np.float64))
         for name in {*names} - {_OPEN_TIME}
     }
+    is_finite = _kernel("checking.is_finite")
     for name, column in columns.items():
-        if not np.isfinite(column).all():
+        if not is_finite(column):
             raise InvalidCandles(f"expected finite numbers as {name}; one is not")
-    columns[_OPEN_TIME] = np.ascontiguousarray(candles[_OPEN_TIME], dtype=np.int64)
-    return {name: _own(column) for name, column in columns.items()}
+    columns[_OPEN_TIME] = _own(np.ascontiguousarray(candles[_OPEN_TIME], dtype=np.int64))
+    return columns
 
 
 def _own(column: NDArray[_T]) -> NDArray[_T]:

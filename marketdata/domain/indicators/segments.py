@@ -64,6 +64,6 @@ def segments(
 def _waits(open_times_ms: NDArray[np.int64], limit_ms: int) -> tuple[int, int]:
     # Imported at the first use, as the other kernels are. Most series have no long gap, so one
     # pass without temporary arrays is all it takes.
-    from marketdata.domain.indicators.kernels.gaps import shortest_and_late
+    from marketdata.domain.indicators.kernels.checking import shortest_and_late
 
     return shortest_and_late(open_times_ms, limit_ms)

@@ -21,13 +21,13 @@ def rsi(closes: Floats, period: int, state: Floats, strengths: Floats) -> None:
             rise_anchor, rise = smooth(seen + index - 1, rise_anchor, rise, up, period, weight)
             fall_anchor, fall = smooth(seen + index - 1, fall_anchor, fall, down, period, weight)
         last = closes[index]
-        strengths[index] = _strength(rise, fall) if seen + index == period else math.nan
+        strengths[index] = strength(rise, fall) if seen + index == period else math.nan
     for index in range(early, len(closes)):
         change = closes[index] - last
         rise = corrected(rise, max(change, 0.0), weight)
         fall = corrected(fall, max(-change, 0.0), weight)
         last = closes[index]
-        strengths[index] = _strength(rise, fall)
+        strengths[index] = strength(rise, fall)
     state[0], state[1] = seen + len(closes), last
     state[2], state[3], state[4], state[5] = rise_anchor, rise, fall_anchor, fall
 
@@ -97,7 +97,8 @@ def _share(part: float, whole: float, otherwise: float) -> float:
 
 
 @compiled
-def _strength(rise: float, fall: float) -> float:
+def strength(rise: float, fall: float) -> float:
+    """Return the share of rises in all movement, in percent; 50 where there is none."""
     return _share(rise, rise + fall, 50.0)
 
 

@@ -11,12 +11,16 @@ and an offset of any size costs no digits. For a window of n the relative error 
 below n * n * 2 ** -52.
 
 A ring holds the values of the current block and, behind them, the sums over the ends of the block
-before; one more place stays 0, the sum over the end that is empty.
+before; one more place stays 0, the sum over the end that is empty. Where a whole block and the
+value behind it are there, the sums over its beginnings and over its ends are made in one pass: a
+processor adds to both at once, where it would wait for each.
 """
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
 
 from marketdata.domain.compiling import compiled
 from marketdata.domain.indicators.kernels.types import Floats
@@ -30,6 +34,7 @@ def mean(values: Floats, period: int, state: Floats, means: Floats) -> None:
     while done < len(values):
         place = (seen + done) % period
         if place == 0:
+            done = _whole_blocks(values, done, period, ring, means)
             anchor, total = values[done], 0.0
             _sum_ends(ring, anchor, period)
         run = min(period - place, len(values) - done)
@@ -44,12 +49,41 @@ def mean(values: Floats, period: int, state: Floats, means: Floats) -> None:
 
 
 @compiled
-def mean_and_deviation(
-    values: Floats, period: int, ddof: int, state: Floats, means: Floats, deviations: Floats
-) -> None:
-    """Write mean and standard deviation, the squares divided by period - ddof.
+def _whole_blocks(values: Floats, done: int, period: int, ring: Floats, means: Floats) -> int:
+    """Write the means of the blocks that begin at `done` and have a value behind them.
 
-    State: seen, anchor, sum, sum of squares, ring, ring of squares.
+    Returns where the next block begins; the ring then holds the values of the one before it.
+    """
+    if done + period >= len(values):
+        return done
+    ends, share, flip = np.zeros((2, period + 1)), 1.0 / period, 0
+    _sum_ends(ring, values[done], period)
+    ends[0] = ring
+    while done + period < len(values):
+        anchor, following = values[done], values[done + period]
+        block, written = values[done : done + period], means[done : done + period]
+        before, after = ends[flip, 1:], ends[1 - flip]
+        total = tail = 0.0
+        for step in range(period):
+            back = period - 1 - step
+            total += block[step] - anchor
+            tail += block[back] - following
+            after[back] = tail
+            written[step] = anchor + (total + before[step]) * share
+        flip = 1 - flip
+        done += period
+    ring[:period] = values[done - period : done]
+    return done
+
+
+@compiled
+def mean_and_variance(
+    values: Floats, period: int, ddof: int, state: Floats, means: Floats, variances: Floats
+) -> None:
+    """Write mean and variance, the squares divided by period - ddof.
+
+    State: seen, anchor, sum, sum of squares, ring, ring of squares. A variance may be below zero by
+    rounding; while warming up it is any number, and the mean NaN.
     """
     seen, anchor, total, squared = int(state[0]), state[1], state[2], state[3]
     ring, squares = state[4 : period + 5], state[period + 5 :]
@@ -57,9 +91,9 @@ def mean_and_deviation(
     while done < len(values):
         place = (seen + done) % period
         if place == 0:
+            done = _whole_spreads(values, done, period, spread, ring, squares, means, variances)
             anchor, total, squared = values[done], 0.0, 0.0
-            _square_ends(ring, squares, anchor, period)
-            _sum_ends(ring, anchor, period)
+            _sum_both_ends(ring, squares, anchor, period)
         run = min(period - place, len(values) - done)
         for step in range(run):
             difference = values[done + step] - anchor
@@ -69,13 +103,53 @@ def mean_and_deviation(
             window = total + ring[place + step + 1]
             summed = squared + squares[place + step + 1] - window * window * share
             means[done + step] = anchor + window * share
-            deviations[done + step] = summed * spread
+            variances[done + step] = summed * spread
         done += run
-    for index in range(len(values)):
-        deviations[index] = math.sqrt(max(deviations[index], 0.0))
     blank(means, period - 1 - seen)
-    blank(deviations, period - 1 - seen)
     state[0], state[1], state[2], state[3] = seen + done, anchor, total, squared
+
+
+@compiled
+def _whole_spreads(
+    values: Floats,
+    done: int,
+    period: int,
+    spread: float,
+    ring: Floats,
+    squares: Floats,
+    means: Floats,
+    variances: Floats,
+) -> int:
+    """Do what `_whole_blocks` does for mean and variance."""
+    if done + period >= len(values):
+        return done
+    ends, others = np.zeros((2, period + 1)), np.zeros((2, period + 1))
+    share, flip = 1.0 / period, 0
+    _sum_both_ends(ring, squares, values[done], period)
+    ends[0], others[0] = ring, squares
+    while done + period < len(values):
+        anchor, following = values[done], values[done + period]
+        block, written = values[done : done + period], means[done : done + period]
+        spreads = variances[done : done + period]
+        before, after = ends[flip, 1:], ends[1 - flip]
+        squares_before, squares_after = others[flip, 1:], others[1 - flip]
+        total = tail = squared = tail_squared = 0.0
+        for step in range(period):
+            back = period - 1 - step
+            difference, behind = block[step] - anchor, block[back] - following
+            total += difference
+            squared += difference * difference
+            tail += behind
+            tail_squared += behind * behind
+            after[back], squares_after[back] = tail, tail_squared
+            window = total + before[step]
+            summed = squared + squares_before[step] - window * window * share
+            written[step] = anchor + window * share
+            spreads[step] = summed * spread
+        flip = 1 - flip
+        done += period
+    ring[:period] = values[done - period : done]
+    return done
 
 
 @compiled
@@ -149,8 +223,10 @@ def _sum_ends(ring: Floats, anchor: float, period: int) -> None:
 
 
 @compiled
-def _square_ends(ring: Floats, squares: Floats, anchor: float, period: int) -> None:
-    total = 0.0
+def _sum_both_ends(ring: Floats, squares: Floats, anchor: float, period: int) -> None:
+    total = squared = 0.0
     for back in range(period - 1, -1, -1):
-        total += (ring[back] - anchor) * (ring[back] - anchor)
-        squares[back] = total
+        difference = ring[back] - anchor
+        total += difference
+        squared += difference * difference
+        ring[back], squares[back] = total, squared

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from marketdata.domain.compiling import compiled
-from marketdata.domain.indicators.kernels.sliding import blank, extreme, mean, mean_and_deviation
+from marketdata.domain.indicators.kernels.sliding import blank, extreme, mean, mean_and_variance
 from marketdata.domain.indicators.kernels.types import Floats
 
 
@@ -21,18 +21,22 @@ def bollinger(
     upper: Floats,
     lower: Floats,
 ) -> None:
-    """Write mean, mean + deviations and mean - deviations. State: of mean and deviation."""
-    mean_and_deviation(closes, period, 0, state, middle, upper)
+    """Write mean, mean + deviations and mean - deviations. State: of mean and variance."""
+    mean_and_variance(closes, period, 0, state, middle, upper)
     for index in range(len(closes)):
-        width = deviations * upper[index]
+        width = deviations * math.sqrt(max(upper[index], 0.0))
         upper[index] = middle[index] + width
         lower[index] = middle[index] - width
 
 
 @compiled
 def deviation(closes: Floats, period: int, ddof: int, state: Floats, deviations: Floats) -> None:
-    """Write the standard deviation. State: of mean and deviation."""
-    mean_and_deviation(closes, period, ddof, state, np.empty_like(closes), deviations)
+    """Write the standard deviation. State: of mean and variance."""
+    warm = period - 1 - int(state[0])
+    mean_and_variance(closes, period, ddof, state, np.empty_like(closes), deviations)
+    for index in range(len(closes)):
+        deviations[index] = math.sqrt(max(deviations[index], 0.0))
+    blank(deviations, warm)
 
 
 @compiled

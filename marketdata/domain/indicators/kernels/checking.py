@@ -1,4 +1,4 @@
-"""Finding missing candles in one pass over their times."""
+"""What is asked of columns before anything is computed from them, in one pass each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marketdata.domain.compiling import compiled
+from marketdata.domain.indicators.kernels.types import Floats
+
+
+@compiled
+def is_finite(values: Floats) -> bool:
+    """Return whether no value is infinite or NaN."""
+    wrong = 0
+    for index in range(len(values)):
+        # Either of them taken from itself is NaN.
+        wrong += values[index] - values[index] != 0.0
+    return wrong == 0
 
 
 @compiled
