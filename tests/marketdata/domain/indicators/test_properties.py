@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+from operator import mul
 
 import numpy as np
 import pytest
@@ -140,8 +142,10 @@ def test_vwap_equals_a_plain_loop(drawn, hours):
     for index, row in enumerate(candles):
         part = candles[: index + 1][sessions[: index + 1] == sessions[index]]
         typical = (part["high"] + part["low"] + part["close"]) / 3
-        traded = math.fsum(part["volume"])
-        weighted = math.fsum(typical * part["volume"])
-        expected = weighted / traded if traded else (row["high"] + row["low"] + row["close"]) / 3
+        # Exactly: products with the smallest volumes there are would lose all their digits.
+        volumes = [Fraction(volume) for volume in part["volume"].tolist()]
+        weighted = sum(map(mul, volumes, map(Fraction, typical.tolist())), Fraction(0))
+        rest = (row["high"] + row["low"] + row["close"]) / 3
+        expected = float(weighted / sum(volumes)) if any(volumes) else rest
         # A price that hardly counts may be the anchor: it costs digits of its own size.
         assert found[index] == pytest.approx(expected, rel=1e-9, abs=1e-14 * typical.max())
