@@ -10,14 +10,14 @@ from django.db import connection
 from django.utils import timezone
 
 from marketdata.backfills import BACKFILL
-from marketdata.domain.timeframe import MINUTE_MS
+from marketdata.domain.timeframe import MINUTE_MS, parse_timeframe
 from marketdata.models import CandleConflict, Collector, DataGap, Instrument, RangeLock, from_ms
 from marketdata.publishing import publish_gaps
 from tcpdashboard.common.alerts import raise_alert
 from tcpdashboard.common.jobs.progress import publish_job
 from tcpdashboard.common.models import Alert, Job
 from tests.browser.charts import PHONE
-from tests.browser.conftest import NAME
+from tests.browser.conftest import HOLE, NAME
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -250,3 +250,19 @@ def test_the_chart_says_how_whole_its_candles_are_and_leads_to_the_day(open_page
     day = from_ms(site.end_ms - MINUTE_MS).date()
     assert urlsplit(page.url).path == "/data/"
     assert (query["instrument"], query["day"]) == (["BTC-USDT"], [day.isoformat()])
+
+
+@pytest.mark.parametrize("range_", ["24", "720", "all"])
+def test_candles_that_are_to_come_or_before_the_first_are_no_fault(open_page, site, range_):
+    page = open_page()
+    page.goto("/chart/okx-sim/BTC-USDT/1m/")
+    page.wait_for_selector("#integrity[data-tone]:has-text('complete')")
+    with page.expect_response("**/api/v1/integrity/**") as asked:
+        page.click(f"#ranges [data-hours='{range_}']")
+    found = asked.value.json()
+    # One stretch of minutes is missing in the history that the site shows, and nothing else.
+    step_ms = parse_timeframe(found["timeframe"]).ms
+    lacking_ms = (found["missing"] + found["incomplete"]) * step_ms
+    hole_ms = (HOLE[0] - HOLE[1]) * MINUTE_MS
+    assert hole_ms <= lacking_ms <= hole_ms + 2 * step_ms
+    assert found["end"] <= site.end_ms

@@ -19,15 +19,15 @@ export class IntegrityBadge {
     this.#settings = settings;
   }
 
-  /** Tell of the view of `series` that the chart shows, once it rests. */
-  watch(view, series) {
+  /** Tell of the view of `series` that the chart shows, once it rests; history ends at `edge`. */
+  watch(view, series, edge) {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#ask(view, series), REST_MS);
+    this.#timer = setTimeout(() => this.#ask(view, series, edge), REST_MS);
   }
 
-  async #ask(view, { window: held }) {
-    if (!held) return;
-    const address = this.#address(view, held);
+  async #ask(view, series, edge) {
+    if (!series.window) return;
+    const address = this.#address(view, series, edge);
     const isKnown = address === this.#shown && performance.now() - this.#shownAt < AGAIN_MS;
     if (address === null || isKnown) return;
     const number = ++this.#asked;
@@ -43,12 +43,15 @@ export class IntegrityBadge {
     }
   }
 
-  /** The API's address for the stored candles in view; null when none is. */
-  #address(view, held) {
+  /** The API's address for the candles in view that should be there; null when none should. */
+  #address(view, series, edge) {
     const { exchange, symbol, stored } = this.#settings;
-    const [first, last] = [Math.max(view.start, stored[0]), Math.min(view.end, held.end_ms)];
-    // What is forming is not there yet, and that is no fault.
-    const [start, end] = [first, last].map((ms) => Math.floor(ms / held.step_ms) * held.step_ms);
+    const { step, window: held } = series;
+    // What is forming or to come is not there yet, nor what was before the first: that is no fault.
+    const isAtEdge = held.end_ms > edge - step;
+    const last = Math.min(view.end, isAtEdge ? series.lastTime + step : held.end_ms);
+    const start = Math.max(Math.floor(view.start / step), Math.ceil(stored[0] / step)) * step;
+    const end = Math.floor(last / step) * step;
     if (end <= start || span(view) <= 0) return null;
     return `/api/v1/integrity/?${new URLSearchParams({ exchange, symbol, timeframe: held.stored, start, end })}`;
   }

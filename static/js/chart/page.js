@@ -136,7 +136,7 @@ class ChartPage {
     clearTimeout(this.shiftTimer);
     this.chart.setView(model.view);
     this.toolbar.show();
-    this.integrity.watch(model.view, this.chart.series);
+    this.integrity.watch(model.view, this.chart.series, model.stretch.end);
     model.remember(isNew);
   }
 
@@ -197,7 +197,7 @@ class ChartPage {
     this.live.follow(topic);
     this.layers.cover(held.start_ms, held.end_ms);
     watchAge(topic);
-    this.integrity.watch(this.model.view, this.chart.series);
+    this.integrity.watch(this.model.view, this.chart.series, this.model.stretch.end);
     this.toolbar.show();
   }
 
