@@ -133,6 +133,7 @@ class CommandSerializer(serializers.ModelSerializer[BotCommand]):
             "phase",
             "tick",
             "applied_at",
+            "dropped_at",
         )
         read_only_fields = fields
 

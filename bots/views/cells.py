@@ -101,7 +101,7 @@ def entry_cells(entry: Any) -> tuple[Cell, ...]:
 def event_cells(event: Any) -> tuple[Cell, ...]:
     """Return the cells of an event."""
     moved = f"{event.before} → {event.after}" if event.after else ""
-    numbers = ", ".join(f"{words(name)} {value}" for name, value in event.details.items())
+    numbers = ", ".join(f"{words(name)} {_detail(value)}" for name, value in event.details.items())
     who = event.actor.username if event.actor else event.source
     return (
         _time(event.at),
@@ -115,7 +115,6 @@ def event_cells(event: Any) -> tuple[Cell, ...]:
 
 def command_cells(command: Any) -> tuple[Cell, ...]:
     """Return the cells of a command."""
-    applied = _time(command.minute) if command.minute else Cell("waiting")
     who = command.asked_by.username if command.asked_by else "system"
     return (
         _time(command.asked_at),
@@ -123,8 +122,16 @@ def command_cells(command: Any) -> tuple[Cell, ...]:
         Cell(command.get_source_display()),
         Cell(who),
         Cell(command.why, "wide"),
-        applied,
+        _effect(command),
     )
+
+
+def _effect(command: Any) -> Cell:
+    if command.minute:
+        return _time(command.minute)
+    if command.dropped_at:
+        return Cell("Never", help="It came when no run was left.")
+    return Cell("Waiting")
 
 
 def run_cells(run: Any) -> tuple[Cell, ...]:
@@ -177,6 +184,13 @@ def _numbers(side: Any) -> str:
 
 def _time(value: Any) -> Cell:
     return Cell(utc(to_ms(value)), "time")
+
+
+def _detail(value: Any) -> str:
+    """Return a number of an event; of an edit, what it was and what it is."""
+    if isinstance(value, list):
+        return " → ".join(str(one) for one in value)
+    return str(value)
 
 
 def _plain(value: Any) -> str:

@@ -15,7 +15,7 @@ from backtests.charts.numbers import money, percent, ratio, tone
 from bots import services
 from bots.domain.drafts import LONGEST_NOTES
 from bots.domain.trips import RoundTrip, round_trips
-from bots.models import Order, ParityReport
+from bots.models import BotCommand, Order, ParityReport
 from bots.models.access import may_order
 from bots.models.figures import BotRow, newest_fills
 from bots.publishing import bot_topic
@@ -103,7 +103,7 @@ def parts_context(row: BotRow) -> dict[str, Any]:
     return {
         "cards": [*_account(row), *_skill(trips, is_all=len(fills) < MOST_FILLS)],
         "waiting": bot.orders.filter(state=Order.State.WAITING).order_by("pk"),
-        "commands": bot.commands.filter(applied_at=None).order_by("pk"),
+        "commands": BotCommand.objects.waiting().filter(bot=bot).order_by("pk"),
         "report": ParityReport.objects.filter(run__bot=bot).order_by("-pk").first(),
     }
 
