@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,8 +62,24 @@ def plans_of_statements() -> Iterator[list[str]]:
 
 def accesses(told: list[str]) -> set[Access]:
     """Return the ways into the bulk tables that the plans in `told` take."""
-    plans = [orjson.loads(found[1]) for text in told if (found := _PLAN.search(text))]
-    return {access for plan in plans for access in _accesses(plan["Plan"])}
+    return {access for plan in _plans(told) for access in _accesses(plan)}
+
+
+def rows_read(told: list[str]) -> Counter[str]:
+    """Return how many rows the plans in `told` looked at, by table."""
+    read: Counter[str] = Counter()
+    nodes = _plans(told)
+    while nodes:
+        node = nodes.pop()
+        nodes += node.get("Plans", [])
+        if table := node.get("Relation Name"):
+            rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+            read[table] += round(rows * node["Actual Loops"])
+    return read
+
+
+def _plans(told: list[str]) -> list[dict[str, Any]]:
+    return [orjson.loads(found[1])["Plan"] for text in told if (found := _PLAN.search(text))]
 
 
 def _accesses(node: dict[str, Any]) -> Iterator[Access]:
