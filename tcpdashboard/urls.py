@@ -10,6 +10,7 @@ from tcpdashboard.common.attempts import AdminLoginForm
 from tcpdashboard.views import LoginPage
 
 admin.site.login_form = AdminLoginForm
+admin.site.site_header = admin.site.site_title = "TCPDashboard administration"
 
 urlpatterns = [
     path("admin/", admin.site.urls),

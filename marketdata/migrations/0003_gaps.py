@@ -55,6 +55,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-refused_at",),
+                "verbose_name_plural": "refused batches",
             },
         ),
         migrations.CreateModel(

@@ -227,6 +227,7 @@ class RefusedBatch(models.Model):
 
     class Meta:
         ordering = ("-refused_at",)
+        verbose_name_plural = "refused batches"
 
     def __str__(self) -> str:
         return f"{self.instrument} at {self.refused_at:%Y-%m-%d %H:%M:%S}"

@@ -100,6 +100,15 @@ def test_a_list_and_the_page_of_a_row_answer(page, market, model):
     assert 'name="_save"' not in detail.text or model in (Instrument, Collector, DataGap)
 
 
+def test_times_are_written_as_on_all_other_pages_and_the_house_has_its_name(page, market):
+    listing = page.get(url(CandleRow), {"timeframe__exact": 1440}).text
+
+    assert "2024-01-02 00:00:00" in listing
+    assert "midnight" not in listing
+    assert "TCPDashboard administration" in listing
+    assert "Refused batches" in page.get(reverse("admin:index")).text
+
+
 def test_the_count_of_a_long_list_stops_at_ten_thousand(page, market):
     response = page.get(url(CandleRow))
 

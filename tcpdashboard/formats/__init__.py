@@ -1,0 +1,1 @@
+"""How Django's own pages, such as the administration's, write times: by language."""
