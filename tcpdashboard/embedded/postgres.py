@@ -98,13 +98,12 @@ class Postgres:
     def answers(self) -> bool:
         """Say whether the server takes connections; make our database when it has none."""
         with contextlib.suppress(psycopg2.OperationalError):
-            psycopg2.connect(self.url, connect_timeout=2).close()
+            # Asked for by name, one that is not there yet would be an error in the server's log.
+            self._provide_database()
             return True
-        with contextlib.suppress(psycopg2.OperationalError):
-            self._create_database()
         return False
 
-    def _create_database(self) -> None:
+    def _provide_database(self) -> None:
         connection = psycopg2.connect(
             dbname="postgres", user="postgres", host=str(self.sockets), connect_timeout=2
         )

@@ -84,6 +84,15 @@ def test_both_answer_and_keep_what_was_written_over_a_restart(engines, var):
     assert (second.engines["valkey"].port, second.engines["valkey"].password) == (port, password)
 
 
+def test_a_first_start_writes_no_error_into_the_log(engines, var):
+    engine = engines(only=("postgres",))
+    engine.start()
+    assert ask(engine, "SELECT current_database()") == [("tcpdashboard",)]
+    log = (var / "postgres.log").read_text()
+    assert "ready to accept connections" in log
+    assert "does not exist" not in log
+
+
 @pytest.mark.slow
 def test_nothing_runs_after_a_stop(engines, var):
     engine = engines()

@@ -31,6 +31,8 @@ class Command(BaseCommand):
             ws="websockets-sansio",
             ws_per_message_deflate=False,
             ws_max_size=LARGEST_MESSAGE_BYTES,
+            # Django's application knows no lifespan: without asking, no log says so.
+            lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
