@@ -21,13 +21,18 @@ function cells(one, now) {
     one.name,
     stateOf(one, now),
     make("span", { class: "sockets" }, ...one.sockets.map(({ name, is_live: isLive, channels }) => state(`${name} (${channels})`, isLive ? "good" : "warn"))),
-    make("span", { class: "sockets" }, ...Object.entries(one.channels).map(([name, number]) => state(`${number} ${name}`, TONES[name]))),
+    make("span", { class: "sockets" }, ...Object.entries(one.channels).map(([name, number]) => state(`${number} ${name}`, channelTone(name)))),
     one.messages_s === null ? "–" : `${one.messages_s.toFixed(1)}/s`,
     lagOf(one),
     whole(one.waiting_trades),
     one.heartbeat_ms === null ? "–" : `${age(Math.max(0, now - one.heartbeat_ms))} ago`,
     whole(one.restarts_last_hour),
   ];
+}
+
+/** A quiet market is no trouble: one silent channel beside others that speak. */
+function channelTone(name) {
+  return name === "silent" ? "" : TONES[name];
 }
 
 function stateOf(one, now) {
