@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Self
 
 import numpy as np
@@ -51,22 +51,59 @@ def crossing_lanes(
     ABOVE where the first is above the second, as `side` tells. Raises InvalidCandles.
     """
     # Imported at the first use: importing Numba takes longer than starting a web process.
-    from strategies.domain.kernels.crossing import LANES, crossings
+    from strategies.domain.kernels.crossing import crossings
+
+    return _walked(crossings, candles, pairs, starts)
+
+
+def signal_lanes(
+    candles: Series, periods: Sequence[tuple[int, int, int]], starts: Sequence[int]
+) -> Codes:
+    """Return a row of codes for each fast, slow and signal period of MACD.
+
+    ABOVE where the line is above its signal, as `side` tells. Raises InvalidCandles.
+    """
+    from strategies.domain.kernels.signal_crossing import signal_crossings
+
+    return _walked(signal_crossings, candles, periods, starts)
+
+
+def reversal_lanes(
+    candles: Series, levels: Sequence[tuple[int, float, float]], starts: Sequence[int]
+) -> Codes:
+    """Return a row of codes for each period, low and high level of the relative strength.
+
+    ABOVE where the price moves and the strength is below the low level, BELOW where it is above the
+    high one. Raises InvalidCandles.
+    """
+    from strategies.domain.kernels.reversal import reversals
+
+    return _walked(reversals, candles, levels, starts)
+
+
+def _walked(
+    kernel: Callable[..., None],
+    candles: Series,
+    sets: Sequence[tuple[float, ...]],
+    starts: Sequence[int],
+) -> Codes:
+    """Return the codes that a kernel writes for sets of parameters, LANES of them at a time."""
+    from strategies.domain.kernels.crossing import LANES
 
     closes = candles.close
     if not np.isfinite(closes).all():
         raise InvalidCandles("expected finite numbers as close; one is not")
     walked = segments(candles.open_times, candles.timeframe.ms)
-    # The last lanes repeat the last pair where there are fewer pairs than lanes.
-    rows = -(-len(pairs) // LANES) * LANES
+    # The last lanes repeat the last set where there are fewer sets than lanes.
+    rows = -(-len(sets) // LANES) * LANES
     columns = [
-        np.array([*column, *[column[-1]] * (rows - len(pairs))], np.int64)
-        for column in (starts, *zip(*pairs, strict=True))
+        np.array([*column, *[column[-1]] * (rows - len(sets))])
+        for column in (starts, *zip(*sets, strict=True))
     ]
     codes = np.zeros((rows, len(closes)), np.int8)
     for first in range(0, rows, LANES):
         lanes = slice(first, first + LANES)
-        begun, fast, slow = (column[lanes] for column in columns)
+        given = [column[lanes] for column in columns]
         for stretch in walked:
-            crossings(closes, stretch.start, stretch.end, begun, fast, slow, codes[lanes])
-    return codes[: len(pairs)]
+            kernel(closes, stretch.start, stretch.end, *given, codes[lanes])
+    return codes[: len(sets)]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Self
 
+from marketdata.domain.series import Series
 from strategies.domain.base import Floats
-from strategies.domain.deciding import SIDES, IndicatorStrategy, side
+from strategies.domain.deciding import LONG, SIDES, IndicatorStrategy, side
+from strategies.domain.lanes import Codes, LaneStrategy, signal_lanes
 from strategies.domain.params import Whole, not_below
 from strategies.domain.uses import Use
 
 
-class Macd(IndicatorStrategy):
+class Macd(IndicatorStrategy, LaneStrategy):
     """Long while MACD is above its signal line, out while it is below.
 
     Nothing is decided where they are equal.
@@ -38,3 +41,16 @@ class Macd(IndicatorStrategy):
     def decide(self, values: Mapping[str, Floats]) -> Floats:
         line, signal, price = values["macd"], values["signal"], values["close"]
         return side(line, signal, price, below=self.out)
+
+    @property
+    def lane_targets(self) -> tuple[float, float]:
+        return LONG, self.out
+
+    @classmethod
+    def process_lanes(
+        cls, strategies: Sequence[Self], candles: Series, starts: Sequence[int]
+    ) -> Codes:
+        periods = [
+            (one.params["fast"], one.params["slow"], one.params["signal"]) for one in strategies
+        ]
+        return signal_lanes(candles, periods, starts)

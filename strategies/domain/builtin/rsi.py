@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Self
 
+from marketdata.domain.series import Series
 from strategies.domain.base import Floats
 from strategies.domain.deciding import LONG, SIDES, IndicatorStrategy, chosen
+from strategies.domain.lanes import Codes, LaneStrategy, reversal_lanes
 from strategies.domain.params import Real, Whole, not_below
 from strategies.domain.uses import Use
 
 
-class Rsi(IndicatorStrategy):
+class Rsi(IndicatorStrategy, LaneStrategy):
     """Long when RSI is below the oversold level, out when it is above the overbought one.
 
     In between what is held stays, and while the price rests nothing is decided: RSI says
@@ -44,3 +47,17 @@ class Rsi(IndicatorStrategy):
                 (has_moved & (rsi > self.params["overbought"]), self.out),
             ]
         )
+
+    @property
+    def lane_targets(self) -> tuple[float, float]:
+        return LONG, self.out
+
+    @classmethod
+    def process_lanes(
+        cls, strategies: Sequence[Self], candles: Series, starts: Sequence[int]
+    ) -> Codes:
+        levels = [
+            (one.params["period"], one.params["oversold"], one.params["overbought"])
+            for one in strategies
+        ]
+        return reversal_lanes(candles, levels, starts)

@@ -28,8 +28,7 @@ from backtests.domain.search.sweeping import Sweeper, turns
 from marketdata.domain.columns import CandleColumns
 from marketdata.domain.series import Series
 from marketdata.domain.timeframe import Timeframe
-from strategies.domain.builtin.ema_crossover import EmaCrossover
-from strategies.domain.registry import create_strategy
+from strategies.domain.registry import STRATEGIES, create_strategy
 from tests.backtests.domain.market import MINUTE as MINUTE_MS
 from tests.backtests.domain.market import SPEC, engine
 from tests.backtests.domain.test_execution_properties import markets, rule_sets
@@ -108,10 +107,27 @@ def test_more_events_than_there_is_room_for_begin_anew_with_more():
     assert Sweeper(made, minutes).figures(decisions) == result.metrics()
 
 
+PAIRS = [(fast, slow) for fast in (1, 3, 7, 20) for slow in (8, 21, 50, 120, 400) if fast < slow]
+SETS = {
+    "ema_crossover": [{"fast": fast, "slow": slow} for fast, slow in PAIRS],
+    "macd": [
+        {"fast": fast, "slow": slow, "signal": signal}
+        for fast, slow in PAIRS[::2]
+        for signal in (1, 9, 60)
+    ],
+    "rsi": [
+        {"period": period, "oversold": low, "overbought": high}
+        for period in (2, 14, 90)
+        for low, high in ((20.0, 80.0), (30.0, 70.0), (45.5, 55.0), (1.0, 99.0), (50.0, 50.5))
+    ],
+}
+
+
+@pytest.mark.parametrize("key", SETS)
 @pytest.mark.parametrize("timeframe", [Timeframe.M1, Timeframe.M5])
 @pytest.mark.parametrize("sides", ["long", "both"])
-def test_lanes_decide_what_each_strategy_decides_from_its_own_start(timeframe, sides):
-    """More pairs than lanes, gaps short and long, starts before and behind the long one."""
+def test_lanes_decide_what_each_strategy_decides_from_its_own_start(key, timeframe, sides):
+    """More sets than lanes or fewer, gaps short and long, starts before and behind the long one."""
     random = np.random.default_rng(5)
     size = 3_000
     times = np.arange(size) * timeframe.ms
@@ -123,18 +139,13 @@ def test_lanes_decide_what_each_strategy_decides_from_its_own_start(timeframe, s
     flags = np.ones(size, np.int16), np.zeros(size, np.int16)
     rows = CandleColumns(times, *columns, np.ones(size), *flags)
     candles = Series(timeframe, SPEC, rows)
-    pairs = [(fast, slow) for fast in (1, 3, 7, 20) for slow in (8, 21, 50, 120, 400)]
-    made = [
-        create_strategy("ema_crossover", {"fast": fast, "slow": slow, "sides": sides}, timeframe)
-        for fast, slow in pairs
-        if fast < slow
-    ]
+    made = [create_strategy(key, {**one, "sides": sides}, timeframe) for one in SETS[key]]
     starts = random.integers(0, 2_300, len(made)).tolist()
     starts[:2] = [0, 2_000]
-    codes = EmaCrossover.process_lanes(made, candles, starts)
+    codes = STRATEGIES[key].process_lanes(made, candles, starts)
     for strategy, start, row in zip(made, starts, codes, strict=True):
         from_start = Series(timeframe, SPEC, rows[start:])
         named = np.array([np.nan, *strategy.lane_targets])
         assert not row[:start].any()
         np.testing.assert_array_equal(named[row[start:]], strategy.process_data(from_start))
-        assert set(np.unique(row)) == {0, 1, 2}
+    assert set(np.unique(codes)) == {0, 1, 2}

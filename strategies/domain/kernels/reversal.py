@@ -1,0 +1,76 @@
+"""Relative strength beyond two levels, for several periods and levels side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketdata.domain.compiling import compiled
+from marketdata.domain.indicators.kernels.ranges import rsi, strength
+from marketdata.domain.indicators.kernels.smoothing import corrected
+from strategies.domain.kernels.crossing import LANES
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Codes = NDArray[np.int8]
+
+
+@compiled
+def reversals(
+    values: Floats,
+    first: int,
+    end: int,
+    starts: Integers,
+    period: Integers,
+    low: Floats,
+    high: Floats,
+    codes: Codes,
+) -> None:
+    """Write the codes of `values[first:end]`, a stretch without a restart, for LANES sets.
+
+    As `crossings` does: lane by lane until all are warm, then together. 1 is below `low`, 2 above
+    `high`, which is higher; 0 is neither, or a price that rests.
+    """
+    rise, fall, weights = np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    together = first
+    for lane in range(LANES):
+        weights[lane] = 1.0 / period[lane]
+        together = max(together, max(first, starts[lane]) + period[lane] + 1)
+    together = min(together, end)
+    for lane in range(LANES):
+        near = slice(min(max(first, starts[lane]), together), together)
+        rise[lane], fall[lane] = _begin(
+            values[near], period[lane], low[lane], high[lane], codes[lane, near]
+        )
+    made = np.empty(LANES, np.int8)
+    for index in range(together, end):
+        change = values[index] - values[index - 1]
+        up, down = max(change, 0.0), max(-change, 0.0)
+        for lane in range(LANES):
+            rise[lane] = corrected(rise[lane], up, weights[lane])
+            fall[lane] = corrected(fall[lane], down, weights[lane])
+            strong = strength(rise[lane], fall[lane])
+            made[lane] = (strong < low[lane]) + 2 * (strong > high[lane])
+        has_moved = _has_moved(values[index - 1], values[index])
+        for lane in range(LANES):
+            codes[lane, index] = made[lane] if has_moved else 0
+
+
+@compiled
+def _begin(
+    values: Floats, period: int, low: float, high: float, codes: Codes
+) -> tuple[float, float]:
+    """Walk one lane as the indicator by itself does; return its two averages."""
+    state, strengths = np.zeros(6), np.empty(len(values))
+    rsi(values, period, state, strengths)
+    for index in range(len(values)):
+        codes[index] = 0
+        if index > 0 and _has_moved(values[index - 1], values[index]):
+            codes[index] = (strengths[index] < low) + 2 * (strengths[index] > high)
+    return state[3], state[5]
+
+
+@compiled
+def _has_moved(before: float, after: float) -> bool:
+    """Return whether the rate of change is not zero, which it is beside a price of zero."""
+    return before != 0 and 100.0 * (after - before) / before != 0
