@@ -98,8 +98,11 @@ def _brought_up(
         pieces.append(read_columns(instrument, Timeframe.M1, first_ms, end_ms))
         done_ms = end_ms
     pieces.append(_between(old, done_ms, span[1]))
+    filled = [piece for piece in pieces if len(piece)] or pieces[:1]
+    if len(filled) == 1:
+        return filled[0]
     return CandleColumns(
-        **{name: np.concatenate([piece[name] for piece in pieces]) for name in COLUMN_TYPES}
+        **{name: np.concatenate([piece[name] for piece in filled]) for name in COLUMN_TYPES}
     )
 
 

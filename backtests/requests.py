@@ -21,7 +21,7 @@ from marketdata.domain.errors import InvalidTimeframe
 from marketdata.domain.integrity import Integrity
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe, parse_timeframe
 from marketdata.models import Instrument, from_ms
-from marketdata.storage import integrity
+from marketdata.storage import Held, integrity
 from strategies.catalogue import AnyStrategy, describe_strategy, make_strategy
 from strategies.domain.errors import InvalidParameters, StrategyFailed, UnknownStrategy
 from strategies.models import StrategyConfig
@@ -121,12 +121,15 @@ def prepare(request: BacktestRequest) -> Prepared:
     )
 
 
-def check_data(prepared: Prepared) -> Integrity:
-    """Return how whole the range's minutes are.
+def check_data(
+    prepared: Prepared, *, held: Held | None = None, is_hashed: bool = True
+) -> Integrity:
+    """Return how whole the range's minutes are; see `integrity`.
 
     Raises InvalidBacktest below the share of complete ones at which a backtest is refused.
     """
-    found = integrity(prepared.instrument, Timeframe.M1, prepared.start_ms, prepared.end_ms)
+    span = prepared.start_ms, prepared.end_ms
+    found = integrity(prepared.instrument, Timeframe.M1, *span, held=held, is_hashed=is_hashed)
     share = found.complete_share or 0.0
     if not found.complete or share < settings.BACKTEST_REFUSE_BELOW:
         raise InvalidBacktest(

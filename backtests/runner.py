@@ -20,7 +20,7 @@ from backtests.storage.artefacts import keep_arrays
 from marketdata.domain.integrity import Integrity
 from marketdata.domain.timeframe import Timeframe
 from marketdata.models import Instrument, to_ms
-from marketdata.storage import day_versions
+from marketdata.storage import Held, day_versions
 from strategies.models import StrategyConfig
 from tcpdashboard.common.jobs.run import JobRun
 
@@ -78,7 +78,7 @@ def run_prepared(prepared: Prepared, request: BacktestRequest) -> Finished:
     for _ in range(_ATTEMPTS):
         versions = day_versions(prepared.instrument, Timeframe.M1, *span)
         minutes = load_minutes(prepared.instrument, prepared.load_from_ms, prepared.end_ms)
-        found = check_data(prepared)
+        found = check_data(prepared, held=Held(minutes.candles, versions))
         # The fingerprint is that of the very candles that were used.
         if versions == day_versions(prepared.instrument, Timeframe.M1, *span):
             result = prepared.engine.run(minutes, prepared.strategy, prepared.start_ms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise, zip_longest
+from itertools import zip_longest
 from typing import IO, Any, Final
 
 import numpy as np
@@ -17,8 +17,7 @@ from backtests.exporting import members
 from backtests.exporting.members import Archive, BadArchive
 from backtests.exporting.replaying import Setup, replay
 from marketdata.domain.columns import CandleColumns
-from marketdata.domain.fingerprint import combine, fingerprint
-from marketdata.domain.timeframe import DAY_MS
+from marketdata.domain.fingerprint import combine, day_fingerprints
 from strategies.domain.errors import StrategyError
 
 # Sums of floats may differ in their last digits between processors; what is traded may not.
@@ -82,13 +81,7 @@ def _compared(
 def range_fingerprint(candles: CandleColumns, setup: Setup) -> str:
     """Return the fingerprint of the run's range, as it is kept with a backtest."""
     first, end = np.searchsorted(candles.open_time_ms, (setup.start_ms, setup.end_ms))
-    ranged = candles[int(first) : int(end)]
-    days = ranged.open_time_ms // DAY_MS
-    edges = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(ranged)]
-    spans = pairwise(edges)
-    # A hash is of whatever is looked up by the names of its columns.
-    parts: list[Any] = [ranged[start:stop] for start, stop in spans if stop > start]
-    return combine(fingerprint(part) for part in parts).hex()
+    return combine(day_fingerprints(candles[int(first) : int(end)]).values()).hex()
 
 
 def _figures(name: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:

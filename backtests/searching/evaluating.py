@@ -28,7 +28,7 @@ from marketdata.domain.integrity import Integrity
 from marketdata.domain.series import Series
 from marketdata.domain.timeframe import Timeframe
 from marketdata.models import Instrument, to_ms
-from marketdata.storage import day_versions, integrity
+from marketdata.storage import Held, day_versions, integrity
 from strategies.catalogue import AnyStrategy, describe_strategy, opened
 from strategies.domain.errors import InvalidParameters, StrategyFailed
 from strategies.domain.lanes import LaneStrategy
@@ -81,7 +81,8 @@ class Trials:
             versions = self._versions()
             self._resampled = self._swept = None
             self._minutes = load_minutes(self._instrument, self._from_ms, self._span[1])
-            found = integrity(self._instrument, Timeframe.M1, *self._span)
+            held = Held(self._minutes.candles, versions)
+            found = integrity(self._instrument, Timeframe.M1, *self._span, held=held)
             if versions == self._versions():
                 self.check(found)
                 return found

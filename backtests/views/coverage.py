@@ -66,7 +66,7 @@ def coverage_of(query: Mapping[str, str]) -> Covered | None:
 def _chosen(instrument: Instrument, start_ms: int | None, end_ms: int | None) -> Integrity | None:
     if start_ms is None or end_ms is None or not 0 < end_ms - start_ms <= _LONGEST_MS:
         return None
-    return integrity(instrument, Timeframe.M1, start_ms, end_ms)
+    return integrity(instrument, Timeframe.M1, start_ms, end_ms, is_hashed=False)
 
 
 def tone_of(found: Integrity | None) -> str:

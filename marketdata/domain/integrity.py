@@ -36,7 +36,7 @@ class Integrity:
     add up to them. `verified` equal the exchange's own and `differing` do not, in any of their
     minutes; only those built here, from trades or flat, are held against it. `revised` were
     changed, or inserted among others, after they were closed. A share is None where nothing could
-    be counted.
+    be counted; `fingerprint` is empty where it was not asked for.
     """
 
     timeframe: Timeframe

@@ -4,7 +4,7 @@ from marketdata.storage.candles import read_bounds, read_candles, read_last_cand
 from marketdata.storage.covering import Cover, Coverage, coverage
 from marketdata.storage.days import day_versions
 from marketdata.storage.examining import integrity
-from marketdata.storage.fingerprints import range_fingerprint
+from marketdata.storage.fingerprints import Held, range_fingerprint
 from marketdata.storage.sink import DatabaseSink
 from marketdata.storage.trades import read_trades
 from marketdata.storage.writing import WriteResult, write_candles
@@ -13,6 +13,7 @@ __all__ = [
     "Cover",
     "Coverage",
     "DatabaseSink",
+    "Held",
     "WriteResult",
     "coverage",
     "day_versions",

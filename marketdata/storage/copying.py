@@ -74,12 +74,24 @@ def copy_out(
 ) -> NDArray[np.void]:
     """Return what `decode` makes of the rows of `query`, whose columns must be those of `layout`.
 
-    Blocks are decoded while the server sends the next ones, and no more than a block is ever held
-    as it came.
+    See `copy_blocks`.
     """
-    received = _Received(layout, decode)
+    blocks: list[NDArray[np.void]] = []
+    copy_blocks(cursor, layout, query, lambda rows: blocks.append(decode(rows)))
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def copy_blocks(
+    cursor: CursorWrapper, layout: Layout, query: sql.Composable, take: Callable[[Rows], None]
+) -> None:
+    """Hand the rows of `query`, whose columns must be those of `layout`, to `take` block by block.
+
+    A block is taken while the server sends the next ones, and no more than one is ever held as it
+    came. There is at least one, which may be empty.
+    """
+    received = _Received(layout, take)
     _copy(cursor, sql.SQL("copy ({}) to stdout (format binary)").format(query), received)
-    return received.finish()
+    received.finish()
 
 
 def encoded(layout: Layout, number: int, columns: Columns) -> Iterator[bytes]:
@@ -121,29 +133,25 @@ def _copy(cursor: CursorWrapper, statement: sql.Composable, file: object) -> Non
 
 
 class _Received:
-    """A file to write to: takes a row at a time and decodes a block at a time."""
+    """A file to write to: gets a row at a time and hands on a block at a time."""
 
-    def __init__(self, layout: Layout, decode: Callable[[Rows], NDArray[np.void]]) -> None:
+    def __init__(self, layout: Layout, take: Callable[[Rows], None]) -> None:
         self._layout = layout
-        self._decode = decode
+        self._take = take
         self._pieces: list[bytes] = []
-        self._blocks: list[NDArray[np.void]] = []
         self._skip = len(SIGNATURE)
 
     def write(self, piece: bytes) -> None:
         self._pieces.append(piece)
         if len(self._pieces) >= _BLOCK_ROWS:
-            self._take()
+            self.finish()
 
-    def finish(self) -> NDArray[np.void]:
-        self._take()
-        return self._blocks[0] if len(self._blocks) == 1 else np.concatenate(self._blocks)
-
-    def _take(self) -> None:
+    def finish(self) -> None:
+        """Hand on the rows that are here."""
         content = b"".join(self._pieces)
         number = (len(content) - self._skip) // self._layout.itemsize
         rows = np.frombuffer(content, self._layout, number, self._skip)
-        self._blocks.append(self._decode(rows))
+        self._take(rows)
         # A row that came in part; in the end the two bytes of the trailer.
         self._pieces = [content[self._skip + rows.nbytes :]]
         self._skip = 0

@@ -15,7 +15,7 @@ from marketdata.storage.beginnings import select_span
 from marketdata.storage.bits import DAY_MINUTES, select_bits
 from marketdata.storage.candles import select_candles
 from marketdata.storage.counting import COUNTS, select_counts
-from marketdata.storage.fingerprints import select_fingerprint
+from marketdata.storage.fingerprints import Held, select_fingerprint
 from marketdata.storage.locks import locked_ranges
 
 if TYPE_CHECKING:
@@ -30,19 +30,28 @@ where instrument_id = %s and timeframe = %s and open_time >= %s and open_time < 
 
 
 def integrity(
-    instrument: Instrument, timeframe: Timeframe, start_ms: int, end_ms: int
+    instrument: Instrument,
+    timeframe: Timeframe,
+    start_ms: int,
+    end_ms: int,
+    *,
+    held: Held | None = None,
+    is_hashed: bool = True,
 ) -> Integrity:
     """Return how whole the candles are that open in [start_ms, end_ms).
 
     Before the instrument's first candle, stored or known to be missing, nothing was collected. Days
     that did not change since they were last asked for cost no look at their candles. Gaps that are
-    repaired are not named, and of the others the GAPS_SHOWN oldest.
+    repaired are not named, and of the others the GAPS_SHOWN oldest. `held` are the candles, where
+    they are in memory; who needs no fingerprint does not wait for days to be hashed.
     """
     opens = -(-start_ms // timeframe.ms), -(-end_ms // timeframe.ms)
     with connection.cursor() as cursor:
         counts = _count(cursor, instrument.pk, timeframe, start_ms, end_ms)
         verified, differing = _checked(cursor, instrument.pk, timeframe, opens)
-        fingerprint = select_fingerprint(cursor, instrument, timeframe, start_ms, end_ms)
+        fingerprint = b""
+        if is_hashed:
+            fingerprint = select_fingerprint(cursor, instrument, timeframe, start_ms, end_ms, held)
         span = select_span(cursor, instrument.pk)
     expected, stored = max(0, opens[1] - opens[0]), counts.pop("rows")
     begin = opens[1] if span is None else min(opens[1], span.begin_ms // timeframe.ms)

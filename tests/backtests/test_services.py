@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from django.db.models import F
 
 from backtests.models import Backtest
 from backtests.requests import BacktestRequest, InvalidBacktest
 from backtests.services import request_backtest, rerun_backtest
 from backtests.storage.artefacts import Changed, keep_arrays, load_arrays
-from marketdata.domain.timeframe import DAY_MS, MINUTE_MS
-from marketdata.models import Instrument
-from marketdata.storage import write_candles
+from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
+from marketdata.models import CandleDay, Instrument
+from marketdata.storage import range_fingerprint, write_candles
 from tcpdashboard.common.jobs.orders import cancel_job
 from tcpdashboard.common.jobs.runner import run_job
 from tcpdashboard.common.models import Job
@@ -47,6 +48,19 @@ def test_a_backtest_is_stored_with_everything_to_do_it_again(btc):
     again = rerun_backtest(backtest)
     assert (again.result_hash, again.differences) == (backtest.result_hash, {})
     assert again.metrics == backtest.metrics
+
+
+def test_candles_are_hashed_by_the_run_and_not_before_it(btc):
+    backtest = ask()
+    hashed = CandleDay.objects.filter(timeframe=1, hashed_version=F("version"))
+    assert not hashed.exists()
+    assert run_job(backtest.job_id) == "done"
+    assert hashed.exists()
+    backtest.refresh_from_db()
+    span = ASKED["start_ms"], ASKED["end_ms"]
+    assert backtest.fingerprint == range_fingerprint(btc, Timeframe.M1, *span).hex()
+    CandleDay.objects.update(hashed_version=0)
+    assert backtest.fingerprint == range_fingerprint(btc, Timeframe.M1, *span).hex()
 
 
 def test_what_was_traded_is_kept_in_a_file(btc):

@@ -8,7 +8,9 @@ import struct
 import pytest
 
 from marketdata.domain.aggregation import aggregate_minutes, flat_minutes
-from marketdata.domain.fingerprint import combine, fingerprint
+from marketdata.domain.columns import CandleColumns
+from marketdata.domain.fingerprint import combine, day_fingerprints, fingerprint
+from marketdata.domain.timeframe import DAY_MS
 from tests.marketdata.domain.builders import BTC, at, trades
 
 
@@ -53,3 +55,16 @@ def test_a_range_is_the_hash_of_its_days_in_their_order():
     assert combine([one, two]) == hashlib.sha256(one + two).digest()
     assert combine([two, one]) != combine([one, two])
     assert combine([]) == hashlib.sha256(b"").digest()
+
+
+def test_every_day_that_has_candles_has_a_fingerprint_of_its_own():
+    made = flat_minutes(at("10:00:00"), at("10:03:00"), 1.0)
+    made["open_time_ms"][2:] += 3 * DAY_MS
+    first = at("10:00:00") // DAY_MS
+
+    assert day_fingerprints(made) == {
+        first: fingerprint(made[:2]),
+        first + 3: fingerprint(made[2:]),
+    }
+    assert day_fingerprints(CandleColumns.of(made)) == day_fingerprints(made)
+    assert day_fingerprints(made[:0]) == {}
