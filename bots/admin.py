@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 
 from bots import services
 from bots.models import (
@@ -117,6 +117,14 @@ class BotAdmin(ReadOnly):
         if obj is None:
             kwargs["form"] = NewBotForm
         return super().get_form(request, obj, change, **kwargs)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
+        """Show the form again where the name was taken since it was checked."""
+        try:
+            return super().add_view(request, form_url, extra_context)
+        except InvalidBot as refused:
+            messages.error(request, str(refused))
+            return HttpResponseRedirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Make the bot through the service; nothing of an existing one is entered here."""

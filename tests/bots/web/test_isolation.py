@@ -11,6 +11,8 @@ import re
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.db.models.signals import pre_save
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from bots.models import (
@@ -26,7 +28,7 @@ from bots.publishing import bot_topic, bots_topic
 from tcpdashboard.common.models import Job
 from tcpdashboard.common.topics import ForbiddenTopic
 from tcpdashboard.routing import TOPICS
-from tests.bots.web.rows import START_MS, make_config
+from tests.bots.web.rows import START_MS, make_bot, make_config
 from tests.people import make_staff
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(120)]
@@ -246,6 +248,43 @@ def test_a_bot_made_in_the_admin_is_checked_as_everywhere(secret, staff, bob, br
     bot = Bot.objects.get(owner=bob)
     assert (bot.name, bot.state, bot.config) == ("bobs", "created", secret.config)
     assert BotEvent.objects.get(bot=bot).actor == staff
+
+
+def test_a_name_taken_while_the_admin_checked_it_is_told_with_the_form(
+    secret, staff, bob, browser_of
+):
+    staff.is_superuser = True
+    staff.save()
+    config = secret.config
+
+    def be_first(instance, **_rest):
+        pre_save.disconnect(be_first, sender=Bot)
+        make_bot(bob, secret.instrument, instance.name, config=config)
+
+    pre_save.connect(be_first, sender=Bot)
+    given = {"name": "bobs", "symbol": "BTC-USDT", "config": config.name}
+    answer = browser_of(staff).post(
+        reverse("admin:bots_bot_add"),
+        {"owner": bob.pk, "description": json.dumps(given)},
+        follow=True,
+    )
+    assert answer.status_code == 200
+    assert "there is a bot called &#x27;bobs&#x27; already" in answer.content.decode()
+
+
+@pytest.mark.parametrize("rights", [[], ["view_bot"]])
+def test_no_action_of_the_admin_is_there_for_staff_who_may_only_look(secret, browser_of, rights):
+    staff = make_staff("looker", "alert")
+    staff.user_permissions.add(*Permission.objects.filter(codename__in=rights))
+    client = browser_of(staff)
+    before = state_of_everything()
+    for model in (Bot, OwnerVerdict):
+        address = reverse(f"admin:bots_{model._meta.model_name}_changelist")
+        row = model.objects.get(owner=secret.owner)
+        for action in admin.site._registry[model].actions:
+            client.post(address, {"action": action, "_selected_action": [row.pk]})
+    assert len(admin.site._registry[Bot].actions) == 5
+    assert state_of_everything() == before
 
 
 def test_anothers_configuration_cannot_be_given_to_a_bot(secret, bob, browser_of):
