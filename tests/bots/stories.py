@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -128,7 +128,8 @@ class Story:
 
     def left(self) -> dict[str, list[Any]]:
         """Return every row that the story left, without what differs from telling to telling."""
-        found = {str(at): list(_rows(bot)) for at, bot in enumerate(self.bots)}
+        rows = _rows(self.bots)
+        found: dict[str, list[Any]] = {str(at): rows[bot.pk] for at, bot in enumerate(self.bots)}
         groups = GroupState.objects.filter(instrument=self.market).order_by("timeframe")
         found["groups"] = list(groups.values_list("timeframe", "cursor", "state", "recent", "seen"))
         return found
@@ -158,31 +159,42 @@ class ShortStory(Story):
         }
 
 
-def _rows(bot: Bot) -> Iterator[Any]:
-    bot.refresh_from_db()
-    yield bot.state, bot.cursor, bot.phase, bytes(bot.kernel or b""), bot.trouble
-    tables = (
-        (BotRun, "number", ("number", "version", "start", "end", "end_phase", "end_reason")),
-        (Signal, "time", ("time", "before", "target", "price", "is_missed", "why")),
-        (Order, "pk", ("run__number", "number", "made", "reason", "target", "state", "outcome")),
-        (
-            Fill,
-            "pk",
-            ("run__number", "number", "time", "decided", "quantity", "price", "fee", "slippage"),
-        ),
-        (Fill, "pk", ("order__number", "cash", "position", "realised", "cost")),
-        (LedgerEntry, "posting", ("posting", "account", "amount", "time", "fill__number")),
-        (BotPerformance, "time", ("time", "equity", "cash", "position", "price", "drawdown")),
-        (SeenMinute, "open_time", ("run__number", "open_time", "revision")),
-        (BotCommand, "pk", ("kind", "run__number", "minute", "phase", "tick")),
-        (BotEvent, "pk", ("kind", "time", "before", "after", "source", "why")),
-    )
-    for table, order, columns in tables:
-        of = {"run__bot": bot} if table is SeenMinute else {"bot": bot}
-        rows = table.objects.filter(**of).order_by(order, *columns)
+TABLES = (
+    (BotRun, "number", ("number", "version", "start", "end", "end_phase", "end_reason")),
+    (Signal, "time", ("time", "before", "target", "price", "is_missed", "why")),
+    (Order, "pk", ("run__number", "number", "made", "reason", "target", "state", "outcome")),
+    (
+        Fill,
+        "pk",
+        ("run__number", "number", "time", "decided", "quantity", "price", "fee", "slippage"),
+    ),
+    (Fill, "pk", ("order__number", "cash", "position", "realised", "cost")),
+    (LedgerEntry, "posting", ("posting", "account", "amount", "time", "fill__number")),
+    (BotPerformance, "time", ("time", "equity", "cash", "position", "price", "drawdown")),
+    (SeenMinute, "open_time", ("run__number", "open_time", "revision")),
+    (BotCommand, "pk", ("kind", "run__number", "minute", "phase", "tick")),
+    (BotEvent, "pk", ("kind", "time", "before", "after", "source", "why")),
+)
+
+
+def _rows(bots: Iterable[Bot]) -> dict[int, list[Any]]:
+    """Return what there is of each bot by its id: its row, those of each table, its accounts."""
+    found = {
+        bot.pk: [(bot.state, bot.cursor, bot.phase, bytes(bot.kernel or b""), bot.trouble)]
+        for bot in Bot.objects.filter(pk__in=[bot.pk for bot in bots])
+    }
+    for table, order, columns in TABLES:
+        of = "run__bot" if table is SeenMinute else "bot"
+        rows = table.objects.filter(**{f"{of}__in": found}).order_by(order, *columns)
         if table is BotEvent:
             # These name the configuration and the market.
             rows = rows.exclude(kind__in=("created", "edited"))
-        yield table.__name__, list(rows.values_list(*columns))
-    for first, last in BotRun.objects.filter(bot=bot).values_list("first_kernel", "last_kernel"):
-        yield bytes(first), last and bytes(last)
+        of_bots: dict[int, list[Any]] = {bot_id: [] for bot_id in found}
+        for bot_id, *row in rows.values_list(of, *columns):
+            of_bots[bot_id].append(tuple(row))
+        for bot_id, told in of_bots.items():
+            found[bot_id].append((table.__name__, told))
+    kernels = BotRun.objects.filter(bot__in=found).order_by("number")
+    for bot_id, first, last in kernels.values_list("bot", "first_kernel", "last_kernel"):
+        found[bot_id].append((bytes(first), last and bytes(last)))
+    return found
