@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
 import structlog
@@ -31,6 +32,9 @@ log = structlog.get_logger(__name__)
 
 # The key of the advisory lock on looking through the whole store.
 _SCANNING: Final = 7142
+
+# When this process began to look after collectors.
+_STARTED_S: Final = time.monotonic()
 
 
 @app.task(name="marketdata.collect")
@@ -61,7 +65,7 @@ def sweep_collectors() -> None:
 def _sweep(exchange: str) -> None:
     for collector_id in CollectorManager(exchange).sweep():
         collect.apply_async((collector_id,), expires=EXPIRES_S)
-    sweep_feeds(exchange)
+    sweep_feeds(exchange, time.monotonic() - _STARTED_S)
     sweep_logins(exchange)
 
 

@@ -41,14 +41,19 @@ class FeedAge:
         return ""
 
 
-def sweep_feeds(exchange: str) -> list[str]:
-    """Raise an alert for each feed that is stale and end those that are not; return the stale."""
+def sweep_feeds(exchange: str, watched_s: float = float("inf")) -> list[str]:
+    """Raise an alert for each feed that is stale and end those that are not; return the stale.
+
+    None is raised before this was done for `watched_s` of as long as a collector may be silent:
+    when everything was stopped, collectors were too, and are about to start.
+    """
     stale = stale_feeds(exchange)
     kind = Alert.objects.open().filter(kind=FEED_STALE, subject__startswith=f"{exchange}:")
     known = set(kind.values_list("subject", flat=True))
     for subject in known - stale.keys():
         end_alert(FEED_STALE, subject)
-    for subject in stale.keys() - known:
+    is_early = watched_s < settings.FEED_SILENT_SECONDS
+    for subject in () if is_early else stale.keys() - known:
         reason, collector = stale[subject]
         raise_alert(
             FEED_STALE,

@@ -80,6 +80,19 @@ def test_a_collector_without_a_sign_of_life_makes_its_feeds_stale(collector):
     assert sweep_feeds("okx-sim") == ["okx-sim:BTC-USDT", "okx-sim:ETH-USDT"]
 
 
+def test_what_stood_still_with_all_the_rest_is_told_once_it_had_its_time_to_start(collector):
+    Collector.objects.update(heartbeat_at=timezone.now() - timedelta(days=1), lease_owner="")
+    sweep_feeds("okx-sim", watched_s=59)
+    assert open_alerts() == []
+    sweep_feeds("okx-sim", watched_s=60)
+    assert len(open_alerts()) == 2
+    sweep_feeds("okx-sim", watched_s=1)
+    assert len(open_alerts()) == 2, "one that was told stays until it is over"
+    report(collector)
+    sweep_feeds("okx-sim", watched_s=1)
+    assert open_alerts() == []
+
+
 def test_a_failover_of_some_seconds_is_not_told(collector):
     Collector.objects.update(heartbeat_at=timezone.now() - timedelta(seconds=15))
     assert sweep_feeds("okx-sim") == []
