@@ -213,6 +213,13 @@ def test_the_lock_of_the_peers_holds_what_that_of_the_tests_lacks(dev):
     assert dev.without(lock, "one==1 \\\n") == lock[lock.index("two") :]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_computes_is_compiled_where_tests_look_for_it(dev):
+    assert dev.start_kernels().wait() == 0
+    assert list(Path(os.environ["NUMBA_CACHE_DIR"]).rglob("*.nbc"))
+
+
 def test_tests_go_on_without_peers_that_cannot_be_installed(dev, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(dev, "PEERS", tmp_path / "peers")
     monkeypatch.setattr(dev, "PYTHON", sys.executable)
