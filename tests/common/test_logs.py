@@ -1,5 +1,6 @@
 """Every process logs the same way: readable, complete, rotated, without secrets."""
 
+import asyncio
 import io
 import json
 import logging
@@ -12,6 +13,7 @@ import time
 import pytest
 import structlog
 from django.conf import settings
+from django_structlog.middlewares import RequestMiddleware
 
 from tcpdashboard.common.logfiles import SharedLogFile
 from tcpdashboard.common.logs import configure, configure_logs
@@ -72,6 +74,18 @@ def test_lines_carry_the_request_they_belong_to(logs, client):
     finished = next(line for line in lines() if line["event"] == "request_finished")
     assert finished["request"] == "GET /nowhere-at-all/"
     assert len(finished["request_id"]) == 36
+
+
+def test_a_browser_that_leaves_before_its_answer_is_no_warning(logs, rf):
+    lines = logs()
+
+    async def left(request):
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(RequestMiddleware(left)(rf.get("/backtests/1/")))
+    (told,) = (line for line in lines() if line["event"] == "request_cancelled")
+    assert told["level"] == "info"
 
 
 @pytest.mark.parametrize("name", ["httpx", "websockets", "celery.app.trace", "celery.beat"])
