@@ -13,7 +13,7 @@ from backtests.domain.engine import decisions_of
 from bots.domain.grouping import Decided, GroupKey, Seen, Why, joined_seen, seen_between
 from bots.manager.strategies import Busy, describe, strategy_of
 from bots.manager.view import InstrumentView
-from bots.storage.groups import Standing, move_groups, read_groups
+from bots.storage.groups import Standing, move_groups, read_groups, read_seen
 from bots.storage.revisions import as_seen
 from marketdata.domain.columns import CandleColumns
 from marketdata.domain.series import Series
@@ -78,7 +78,7 @@ def advance_groups(view: InstrumentView, keys: Iterable[GroupKey]) -> Groups:
 
 def decided_anew(view: InstrumentView, standing: Standing) -> Decided:
     """Return everything that a group decided, from its anchor on: also what it has forgotten."""
-    series = _history(view, standing.key, standing.seen, standing.cursor_ms)
+    series = _history(view, standing.key, read_seen(standing.id), standing.cursor_ms)
     with strategy_of(standing.key) as strategy:
         return _whole(strategy, series)
 
@@ -90,11 +90,16 @@ def _advanced(view: InstrumentView, before: Standing) -> Standing | None:
     end_ms = timeframe.open_time(line.settled_ms(before.cursor_ms))
     if end_ms <= before.cursor_ms:
         return None
-    seen = joined_seen(before.seen, seen_between(line, before.cursor_ms, end_ms))
+    seen = joined_seen(before.newly_seen, seen_between(line, before.cursor_ms, end_ms))
     with strategy_of(before.key, is_waited_for=False) as strategy:
         state, decided = _decide(view, before, strategy, seen, end_ms)
     return replace(
-        before, cursor_ms=end_ms, is_begun=True, state=dict(state), decided=decided, seen=seen
+        before,
+        cursor_ms=end_ms,
+        is_begun=True,
+        state=dict(state),
+        decided=decided,
+        newly_seen=seen,
     )
 
 
@@ -103,7 +108,9 @@ def _decide(
 ) -> tuple[Mapping[str, Any], Decided]:
     key = before.key
     if not _has_steps(key, strategy):
-        return {}, _whole(strategy, _history(view, key, seen, end_ms))
+        # The last one that is stored may go on in what was seen since.
+        whole = [*read_seen(before.id)[:-1], *seen]
+        return {}, _whole(strategy, _history(view, key, whole, end_ms))
     decided = Decided(key.timeframe, list(before.decided.stretches))
     series = _series(view, key.timeframe, view.candles(before.cursor_ms, end_ms))
     state = before.state or strategy.begin()  # type: ignore[union-attr]

@@ -9,6 +9,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.db import connection, transaction
+from django.db.models import JSONField
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from bots.domain.grouping import Decided, GroupKey, Seen
@@ -16,11 +18,14 @@ from bots.models import BotRun, GroupState
 from bots.storage.runs import group_of
 from marketdata.models import from_ms, to_ms
 
-# A group that somebody else moved meanwhile is not among what this returns.
+# A group that somebody else moved meanwhile is not among what this returns. Of what was seen only
+# the end is written, which may be the longer form of what was the end: it grows for ever.
 _MOVE: Final = """
 update bots_groupstate as stored
 set cursor = given.after, state = given.state::jsonb, recent = given.recent::jsonb,
-    seen = given.seen::jsonb, used_at = now()
+    seen = case when given.seen is null then stored.seen
+        else (stored.seen - (-1)) || given.seen::jsonb end,
+    used_at = now()
 from unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[], %s::text[])
     as given (id, before, after, state, recent, seen)
 where stored.id = given.id and stored.cursor is not distinct from given.before
@@ -33,7 +38,8 @@ class Standing:
     """Where a group stands.
 
     It has decided on every candle that closed by `cursor_ms`; `state` is its strategy's, empty
-    before the first candle and for one that has none.
+    before the first candle and for one that has none. `newly_seen` is the end of what `read_seen`
+    returns: the last of it that is stored, and what came since.
     """
 
     id: int
@@ -42,7 +48,7 @@ class Standing:
     is_begun: bool
     state: dict[str, Any]
     decided: Decided
-    seen: Seen
+    newly_seen: Seen
 
 
 def read_groups(keys: Iterable[GroupKey]) -> dict[GroupKey, Standing]:
@@ -65,7 +71,7 @@ def move_groups(moved: Sequence[tuple[Standing, Standing]]) -> set[int]:
             from_ms(after.cursor_ms),
             json.dumps(after.state),
             json.dumps(after.decided.as_json()),
-            json.dumps(after.seen),
+            None if after.newly_seen == before.newly_seen else json.dumps(after.newly_seen),
         )
         for before, after in moved
     ]
@@ -75,11 +81,21 @@ def move_groups(moved: Sequence[tuple[Standing, Standing]]) -> set[int]:
 
 
 def _read(wanted: dict[str, GroupKey]) -> dict[GroupKey, Standing]:
-    rows = GroupState.objects.filter(key__in=list(wanted))
-    return {wanted[row.key]: _standing(row, wanted[row.key]) for row in rows}
+    rows = GroupState.objects.filter(key__in=list(wanted)).defer("seen")
+    last = RawSQL("seen -> -1", (), output_field=JSONField())
+    return {
+        wanted[row.key]: _standing(row, wanted[row.key]) for row in rows.annotate(last_seen=last)
+    }
 
 
-def _standing(row: GroupState, key: GroupKey) -> Standing:
+def read_seen(group_id: int) -> Seen:
+    """Return the minutes since its anchor that a group did not see in their first revision."""
+    found = GroupState.objects.filter(pk=group_id).values_list("seen", flat=True)
+    seen: Seen = found.first() or []
+    return seen
+
+
+def _standing(row: Any, key: GroupKey) -> Standing:
     return Standing(
         id=row.pk,
         key=key,
@@ -87,7 +103,7 @@ def _standing(row: GroupState, key: GroupKey) -> Standing:
         is_begun=row.cursor is not None,
         state=row.state,
         decided=Decided.from_json(key.timeframe, row.recent),
-        seen=row.seen,
+        newly_seen=[] if row.last_seen is None else [row.last_seen],
     )
 
 
