@@ -88,20 +88,22 @@ class Advance:
         return code_of(run) in self.outdated or not run.is_of_this_engine
 
     def _is_undecided(self, bot: TakenBot, run: RunSettings) -> bool:
-        """Return whether a bot goes on without decisions: it is on its way out."""
-        has_failed = run.group in self.groups.failed
-        return self.is_outdated(run) or (has_failed and bot.state == State.STOPPING)
+        """Return whether a bot goes on without decisions: it, or its run, is on its way out."""
+        is_leaving = bot.state == State.STOPPING or self._is_edited(bot, run)
+        return self.is_outdated(run) or (run.group in self.groups.failed and is_leaving)
+
+    def _is_edited(self, bot: TakenBot, run: RunSettings) -> bool:
+        return bot.version != run.version and bot.state in (State.RUNNING, State.PAUSED)
 
     def _edge(self, bot: TakenBot, run: RunSettings) -> int:
         """Return where the run is to end, in ms: at the next candle's edge after an edit.
 
-        Code that is gone can decide on no further candle: then at the next minute.
+        Code that is gone, or fails, can decide on no further candle: then at the next minute.
         """
-        if self.is_outdated(run):
+        is_edited = self._is_edited(bot, run)
+        if self.is_outdated(run) or (is_edited and self._is_undecided(bot, run)):
             return bot.place.minute_ms + (MINUTE_MS if bot.place.phase != OPENING else 0)
-        if bot.version != run.version and bot.state in (State.RUNNING, State.PAUSED):
-            return next_edge(bot.place, run.timeframe)
-        return NEVER
+        return next_edge(bot.place, run.timeframe) if is_edited else NEVER
 
     def _decided(self, bot: TakenBot, run: RunSettings) -> Decided | None:
         """Return what a bot's group decided since it stands where it does; None: nothing any more.

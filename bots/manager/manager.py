@@ -189,7 +189,9 @@ def _fail(
 ) -> None:
     """Put the bots in error whose strategy could not decide."""
     for key, failure in groups.failed.items():
-        ids = [one.id for one in bots if runs[one.run_id].group == key]
+        alike = [one for one in bots if runs[one.run_id].group == key]
+        # Those that were edited may decide otherwise by now.
+        ids = [one.id for one in alike if one.run_id not in done.ended]
         done.failed += fail_bots(ids, failure)
     done.moved |= {one.id: one.owner_id for one in bots if one.id in done.failed}
 

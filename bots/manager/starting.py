@@ -120,14 +120,14 @@ def anchor_ms(timeframe: Timeframe, start_ms: int, warmup: int) -> int:
 def _go_on(bot: Bot, run: BotRun) -> None:
     """Go on where an error stopped the run: what was missed is caught up.
 
-    A bot that was edited since does so by its new settings: the old ones may be what failed.
+    A bot that was edited since does so by its new settings: the old ones may be what failed. The
+    minute that it stands in it does to its end by the old ones; see `Advance`.
     """
     kernel = kernel_of(bot.kernel)
-    if bot.version != run.version and bot.cursor is not None:
+    if bot.version != run.version and bot.cursor is not None and bot.phase == Bot.Phase.OPENING:
         place = Place(to_ms(bot.cursor), bot.phase)
         end_runs([Ending(settings_of(run), place, kernel, BotRun.End.EDITED)])
-        start_ms = place.minute_ms + (MINUTE_MS if place.phase == Bot.Phase.CLOSE else 0)
-        bot.run_id = begin_run(bot.pk, start_ms, gone_on(kernel, is_edited=True)).pk
+        bot.run_id = begin_run(bot.pk, place.minute_ms, gone_on(kernel, is_edited=True)).pk
     change_state(bot, Bot.State.RUNNING, source="step", why="it goes on where it stood", trouble="")
     if kernel["is_paused"][0]:
         change_state(bot, Bot.State.PAUSED, source="step", why="it was paused before")

@@ -280,6 +280,19 @@ def test_a_revised_minute_is_seen_in_its_revision_by_account_and_strategy(market
     assert candles_seen(bot.run)[-1] == [at(4), 1, 1]
 
 
+def test_what_was_seen_otherwise_is_kept_as_stretches_however_it_comes(market):
+    bot = running(market)
+    revised = (4, 5, 8, 9)
+    for number in range(4, 11):
+        if number in revised:
+            write_candles(market, candles([100], start_ms=at(number)), reason="test")
+        write_candles(market, candles([101], start_ms=at(number)), reason="another")
+        tell_time(market.exchange, at(number + 1))
+        step(market)
+    assert place(bot) == (11, 0)
+    assert candles_seen(bot.run)[-2:] == [[at(4), 2, 1], [at(8), 2, 1]]
+
+
 def test_bots_that_decide_alike_are_one_group_and_trade_on_their_own(market):
     feed(market, 100, 100, 100)
     bots = [trader(market, name=f"bot {number}") for number in range(3)]
@@ -683,6 +696,32 @@ def test_an_edited_bot_goes_on_by_its_new_settings_after_an_error(market):
     assert (old.end_reason, to_ms(old.end), to_ms(new.start)) == ("edited", at(7), at(7))
     assert kernel_of(old.last_kernel)["lots"] == kernel_of(new.first_kernel)["lots"] != 0
     assert fresh(bot).state == "running"
+
+
+def test_an_edited_bot_that_failed_within_a_minute_does_that_minute_to_its_end(market, monkeypatch):
+    from strategies.domain.builtin.ema_crossover import EmaCrossover
+
+    bot = long_bot(market, trading={**FREE, "stop_loss": "0.05"})
+    open_minute(market, 7, 102)
+    step(market)
+    assert place(bot) == (7, 1)
+
+    def fail(self, state, candle):
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr(EmaCrossover, "step", fail)
+    feed(market, 101, start=7, before=102)
+    feed(market, 93, start=7, before=102)
+    step(market)
+    assert (fresh(bot).state, place(bot)) == ("error", (7, 1))
+    other = make_trader(market, {}, strategy="rsi", name="other").config
+    edit_bot(bot, {"config": other.name}, bot.owner)
+    start_bot(bot, bot.owner)
+    step(market)
+    assert fills(bot)[1] == (7, -10, 95)
+    old, new = BotRun.objects.filter(bot=bot).order_by("number")
+    assert (old.end_reason, to_ms(old.end), old.end_phase) == ("edited", at(8), 0)
+    assert (to_ms(new.start), new.strategy, fresh(bot).state) == (at(8), "rsi", "running")
 
 
 OWN = '''
