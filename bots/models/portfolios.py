@@ -26,7 +26,8 @@ from bots.models.limits import OwnerLimits
 from bots.models.trades import Fill
 from marketdata.models import from_ms, to_ms
 
-MOST_BOTS: Final = 500
+MOST_CHARTED: Final = 500
+"""Accounts that are followed over time: those that hold most. Sums of now are those of all."""
 MOST_ALIKE: Final = 16
 """Accounts whose likeness is shown: those that hold most."""
 
@@ -60,19 +61,21 @@ def read_portfolio(owner: Any, quote: str) -> dict[str, Any]:
 
     Deleted bots count in what was earned, not in what is held.
     """
-    rows = bot_rows(_accounts(owner).filter(instrument__quote=quote).order_by("pk")[:MOST_BOTS])
+    rows = bot_rows(_accounts(owner).filter(instrument__quote=quote).order_by("pk"))
     rows = [row for row in rows if row.figures is not None]
-    ids = [row.bot.pk for row in rows]
-    capital = np.array([float(_figures(row).capital) for row in rows])
+    charted = sorted(_largest(rows, MOST_CHARTED), key=lambda row: row.bot.pk)
+    ids = [row.bot.pk for row in charted]
+    capital = np.array([float(_figures(row).capital) for row in charted])
     days, worth = read_steps(ids, DAY_MS // 1000)
     return {
         "quote": quote,
         "totals": _totals(rows),
+        "charted": len(charted),
         "curve": _curve(ids, capital),
         "exposure": _exposure(rows),
-        "correlation": _alike(rows, worth, capital),
+        "correlation": _alike(charted, worth, capital),
         "ranking": _ranking(rows),
-        "weeks": _weeks(rows, days, worth, capital),
+        "weeks": _weeks(charted, days, worth, capital),
     }
 
 
@@ -83,6 +86,10 @@ def _accounts(owner: Any) -> Any:
 
 def _figures(row: BotRow) -> Any:
     return row.figures
+
+
+def _largest(rows: Sequence[BotRow], most: int) -> list[BotRow]:
+    return sorted(rows, key=lambda row: -_figures(row).equity)[:most]
 
 
 def _totals(rows: Sequence[BotRow]) -> dict[str, Any]:

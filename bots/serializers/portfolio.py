@@ -76,6 +76,9 @@ class PortfolioSerializer(serializers.Serializer[Any]):
     quotes = serializers.ListField(child=serializers.CharField(), help_text="All there are.")
     quote = serializers.CharField(allow_null=True)
     totals = _Totals()
+    charted = serializers.IntegerField(
+        help_text="Accounts that curve, correlation and weeks are of: those that hold most."
+    )
     curve = CurveSerializer()
     exposure = _Exposure(many=True)
     correlation = _Correlation()

@@ -19,6 +19,7 @@ from bots.publishing import bots_topic
 from marketdata.models import from_ms
 
 _MOST_VERDICTS = 20
+_MOST_RANKED = 15
 
 
 @require_safe
@@ -75,7 +76,15 @@ def _figures(request: HttpRequest) -> dict[str, Any]:
         for name, row in zip(names, found["correlation"]["matrix"], strict=False)
     ]
     weeks = [week | {"day": from_ms(week["start_ms"]).date()} for week in found["weeks"]]
-    return {"portfolio": found | {"weeks": weeks}, "matrix": matrix, "names": names}
+    shown = {"weeks": weeks, "ranking": _ends(found["ranking"])}
+    return {"portfolio": found | shown, "matrix": matrix, "names": names}
+
+
+def _ends(ranking: list[Any]) -> list[Any]:
+    """Return the best and the worst, or all where these are all."""
+    if len(ranking) <= 2 * _MOST_RANKED:
+        return ranking
+    return [*ranking[:_MOST_RANKED], *ranking[-_MOST_RANKED:]]
 
 
 def _alike(value: float | None) -> dict[str, Any]:

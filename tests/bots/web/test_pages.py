@@ -133,6 +133,29 @@ def test_the_portfolio_adds_up_what_the_bots_have(anns, browser_of):
     assert curve["equity"] == [10_000.0, 10_050.0, 10_098.0]
 
 
+def test_the_portfolio_says_of_which_bots_its_curve_is_and_sums_them_all(
+    ann, btc, browser_of, monkeypatch
+):
+    monkeypatch.setattr("bots.models.portfolios.MOST_CHARTED", 2)
+    for number in range(3):
+        run_bot(make_bot(ann, btc, f"bot {number}"))
+    page = browser_of(ann).get("/portfolio/").content.decode()
+    assert "the 2 of your 3 live bots that hold most, in USDT" in page
+    assert "of the 2 bots that hold most" in page
+    told = browser_of(ann).get("/api/v1/portfolio/").json()
+    assert (told["charted"], told["totals"]["bots"], told["totals"]["equity"]) == (2, 3, 30_000.0)
+
+
+def test_of_many_bots_the_worst_are_shown_as_well_as_the_best(ann, btc, browser_of, monkeypatch):
+    monkeypatch.setattr("bots.views.portfolio._MOST_RANKED", 1)
+    for number in range(4):
+        run_bot(make_bot(ann, btc, f"bot {number}"))
+    page = browser_of(ann).get("/portfolio/").content.decode()
+    ranking = page.split('id="ranking"')[1].split("</section>")[0]
+    assert re.findall(r">(bot \d)<", ranking) == ["bot 0", "bot 3"]
+    assert "the first and the last of 4" in ranking
+
+
 def test_limits_are_set_in_per_cent(ann, browser_of):
     given = {"max_daily_loss": "5", "action": "halt"}
     answer = browser_of(ann).post("/portfolio/limits", given)
