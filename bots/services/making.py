@@ -169,6 +169,9 @@ def _kept_errors(bot: Bot, draft: BotDraft, changes: Mapping[str, Any]) -> dict[
     }
     if draft.trading["cash"] != bot.trading["cash"] and _has_run(bot):
         errors["trading.cash"] = "its account is open: clone or reset it for another balance"
+    if draft.drive_speed != bot.drive_speed and _has_open_run(bot):
+        # Its clock runs since the run began: a slower one would have to come up to it first.
+        errors["speed"] = "its clock is running: stop it first, and start it again"
     return errors
 
 
@@ -191,8 +194,12 @@ def _has_run(bot: Bot) -> bool:
     return BotRun.objects.filter(bot=bot).exists()
 
 
+def _has_open_run(bot: Bot) -> bool:
+    return BotRun.objects.filter(bot=bot, end=None).exists()
+
+
 def _refuse_alive(bot: Bot, done: str) -> None:
-    if bot.state in Bot.ALIVE or BotRun.objects.filter(bot=bot, end=None).exists():
+    if bot.state in Bot.ALIVE or _has_open_run(bot):
         raise InvalidBot({"bot": f"{bot} is {bot.state}: stop it before it is {done}"})
 
 

@@ -137,6 +137,16 @@ def test_ones_own_configuration_comes_before_everybodys_and_nobody_elses_is_foun
     assert "config" in refusal(checked, ada, {**GIVEN, "config": "Bob's"})
 
 
+def test_the_speed_of_a_rehearsal_that_runs_is_not_changed(ada):
+    bot = make_running(make_bot(ada, **{"from": "2026-01-31T00:00Z", "speed": 600}))
+    errors = refusal(edit_bot, bot, {"speed": 60}, ada)
+    assert errors == {"speed": "its clock is running: stop it first, and start it again"}
+    assert edit_bot(bot, {"speed": 600, "notes": "fast"}, ada).notes == "fast"
+    stop_bot(bot, ada, flatten=False)
+    BotRun.objects.update(end=MINUTE, ended_at=MINUTE, end_reason="stopped", last_kernel=b"")
+    assert edit_bot(bot, {"speed": 60}, ada).drive_speed == 60
+
+
 def test_a_bot_on_stored_candles_has_a_begin_and_a_speed(ada):
     bot = make_bot(ada, **{"from": "2026-01-31T02:00+02:00", "speed": 60})
     assert (bot.drive, bot.drive_speed) == ("stored", 60.0)
