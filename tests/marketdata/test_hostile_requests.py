@@ -87,8 +87,11 @@ def browser():
 
 
 def changelists():
-    for model in admin.site._registry:
-        yield reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    """Return the address of each list in the admin, and whether it can be searched."""
+    for model, shown in admin.site._registry.items():
+        searches = type(shown).get_search_results is not admin.ModelAdmin.get_search_results
+        path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        yield path, searches or bool(shown.search_fields)
 
 
 def answer(browser, path, query=""):
@@ -108,11 +111,12 @@ def test_no_parameter_of_a_page_or_endpoint_breaks_it(browser, path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_no_search_filter_or_page_of_the_admin_breaks_it(browser):
     broken = []
-    for path in changelists():
-        asked = [("q", value) for value in HOSTILE]
+    for path, is_searched in changelists():
+        # What is searched nowhere is looked at by one and the same form.
+        asked = [("q", value) for value in (HOSTILE if is_searched else (NUL, SURROGATE))]
         asked += itertools.product(
             ["p", "o", "id", "instrument__id__exact"], [NUL, SURROGATE, "9" * 25, "-1", "NaN"]
         )
