@@ -11,7 +11,7 @@ from backtests.domain.units import Units
 from bots.domain.grouping import Decided, GroupKey
 from bots.domain.halves import Place
 from bots.domain.stepping import Account, Step
-from marketdata.domain.timeframe import Timeframe
+from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,11 @@ class Outcome:
         self.steps.append(step)
         self.account = step.after
         self.is_over = step.is_over
+
+    @property
+    def minutes(self) -> int:
+        """How many minutes it did to their ends."""
+        return (self.account.place.minute_ms - self.bot.place.minute_ms) // MINUTE_MS
 
     @property
     def has_traded(self) -> bool:

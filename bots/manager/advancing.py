@@ -49,15 +49,18 @@ class Advance:
     _targets: dict[int, Integers] = field(default_factory=dict)
 
     def outcome(
-        self, bot: TakenBot, run: RunSettings, orders: Sequence[BotCommand] = ()
+        self, bot: TakenBot, run: RunSettings, orders: Sequence[BotCommand], most: int
     ) -> Outcome | None:
-        """Return what a bot does; None when nothing is due to it."""
+        """Return what a bot does, up to `most` minutes; None when nothing is due to it.
+
+        Orders are carried out behind all minutes that are due.
+        """
         is_stopping = bot.state == State.STOPPING
         standing = self.groups.standing.get(run.group)
         decided = self._decided(bot, run)
         done = Outcome(bot, run, bot.account, decided)
         edge_ms = self._edge(bot, run)
-        until = reach(
+        whole = reach(
             self.line,
             bot.place,
             run.timeframe,
@@ -67,10 +70,13 @@ class Advance:
             now_ms=self.view.now_ms if self.view.is_live else 0,
             max_entry_age_ms=run.max_entry_age_ms,
         )
-        targets = self._targets_of(decided)
-        step = stepped(bot.account, run.rules, self.line, targets, until)
+        first = self.line.index(bot.place.minute_ms)
+        until = whole._replace(settled=min(whole.settled, first + most))
+        step = stepped(bot.account, run.rules, self.line, self._targets_of(decided), until)
         if step.after.place != bot.place or step.is_over:
             done.take(step)
+        if not step.is_over and first + done.minutes < min(whole.settled, whole.edge):
+            return done
         for order in orders:
             self._obey(done, order)
         self._end(done, is_stopping=is_stopping, edge_ms=edge_ms)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
 from bots.domain.running import Outcome, TakenBot
+from bots.domain.warming import warm_kernels
 from bots.manager.advancing import Advance
 from bots.manager.ending import settle
 from bots.manager.failing import fail_bots
@@ -19,6 +21,12 @@ from bots.storage.rows import orders_given, take_bots
 from bots.storage.runs import run_settings
 
 CHUNK: Final = 300
+MOST_AT_ONCE: Final = 10_000
+"""Minutes, of all bots together, that are done in one transaction.
+
+What is computed between two of its statements stays far below the time after which the database
+ends a transaction that nobody goes on with, on a busy machine as well.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -38,9 +46,10 @@ def step_bots(advance: Advance, ids: Sequence[int], done: Done) -> None:
 
     Raises what the database itself cannot do: then nobody is to blame, and the sweep tries again.
     """
+    _load_kernels()
     for chunk in _chunks(ids):
         try:
-            _step(advance, chunk, done)
+            _step_through(advance, chunk, done)
         except (OperationalError, InterfaceError):
             raise
         except Exception:
@@ -49,9 +58,15 @@ def step_bots(advance: Advance, ids: Sequence[int], done: Done) -> None:
                 _step_alone(advance, bot_id, done)
 
 
+@cache
+def _load_kernels() -> None:
+    """Load the compiled code, or compile it: for seconds in which no transaction may wait."""
+    warm_kernels()
+
+
 def _step_alone(advance: Advance, bot_id: int, done: Done) -> None:
     try:
-        _step(advance, [bot_id], done)
+        _step_through(advance, [bot_id], done)
     except (OperationalError, InterfaceError):
         raise
     except StaleCursor:
@@ -60,32 +75,46 @@ def _step_alone(advance: Advance, bot_id: int, done: Done) -> None:
         done.failed += fail_bots([bot_id], Failure.of(error), is_its_own=True)
 
 
-def _step(advance: Advance, ids: Sequence[int], done: Done) -> None:
-    """Take those of the bots that nobody else has, and do all that is due to them."""
+def _step_through(advance: Advance, ids: Sequence[int], done: Done) -> None:
+    """Do all that is due to bots; what lags far takes several transactions."""
+    while ids:
+        ids = _step(advance, ids, done)
+
+
+def _step(advance: Advance, ids: Sequence[int], done: Done) -> list[int]:
+    """Take those of the bots that nobody else has, and do what is due to them.
+
+    Returns those to which more is due than is done at once.
+    """
     with transaction.atomic():
         bots = take_bots(ids)
-        outcomes = _outcomes(advance, bots)
+        outcomes, left = _outcomes(advance, bots)
         if outcomes:
             record(outcomes)
         ended = settle(outcomes)
     done.moved |= {one.bot.id: one.bot.owner_id for one in outcomes}
     done.ended += ended
+    return left
 
 
-def _outcomes(advance: Advance, bots: Sequence[TakenBot]) -> list[Outcome]:
+def _outcomes(advance: Advance, bots: Sequence[TakenBot]) -> tuple[list[Outcome], list[int]]:
+    """Return what bots do, and which of them have more to do."""
     runs = run_settings(bot.run_id for bot in bots)
     orders = orders_given([bot.id for bot in bots])
-    outcomes = []
+    outcomes, left, room = list[Outcome](), list[int](), MOST_AT_ONCE
     for bot in bots:
         run = runs[bot.run_id]
         # What was read of the minutes begins later than where this one stands by now.
         is_before = bot.place.minute_ms < advance.line.start_ms
         if is_before or not advance.knows(run):
             continue
-        outcome = advance.outcome(bot, run, orders.get(bot.id, ()))
+        outcome = advance.outcome(bot, run, orders.get(bot.id, ()), room) if room else None
         if outcome is not None:
             outcomes.append(outcome)
-    return outcomes
+            room -= outcome.minutes
+        if not room:
+            left.append(bot.id)
+    return outcomes, left
 
 
 def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:

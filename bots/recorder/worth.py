@@ -2,51 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 from typing import Any, Final
 
 from django.db import connection
 
 from bots.domain.running import Outcome
-from bots.domain.stepping import Step
-from marketdata.models import from_ms
 
+# A bot that lags has a row for each of thousands of minutes: the whole numbers of the kernel are
+# sent as they are, and become money here.
 _INSERT: Final = """
 insert into bots_botperformance (bot_id, run_id, time, equity, cash, position, price, drawdown)
-select * from unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::numeric[], %s::numeric[],
-    %s::numeric[], %s::numeric[], %s::float8[])
+select bot, run, to_timestamp(close_s), equity * unit.cash, given.cash * unit.cash,
+    lots * unit.lot, given.tick * unit.tick, drawdown
+from (select %s::numeric as cash, %s::numeric as lot, %s::numeric as tick) as unit,
+    unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+        %s::bigint[], %s::float8[])
+    as given (bot, run, close_s, equity, cash, lots, tick, drawdown)
 """
-
-Row = tuple[Any, ...]
 
 
 def write_performance(outcomes: Sequence[Outcome]) -> None:
-    """Store a row for every candle of a bot that closed."""
-    rows = [row for one in outcomes for step in one.steps for row in _rows(one, step)]
-    if rows:
+    """Store a row for every candle of a bot that closed; all bots count in the same units."""
+    columns = _columns(outcomes)
+    if columns[0]:
+        units = outcomes[0].run.units
         with connection.cursor() as cursor:
-            cursor.execute(_INSERT, [list(column) for column in zip(*rows, strict=True)])
+            cursor.execute(_INSERT, [units.cash, units.lot, units.tick, *map(_literal, columns)])
 
 
-def _rows(outcome: Outcome, step: Step) -> Iterator[Row]:
-    units, run = outcome.run.units, outcome.run
-    edges = step.closes_ms % run.timeframe.ms == 0
-    closes = zip(step.closes_ms[edges].tolist(), step.closes[edges].tolist(), strict=True)
-    for (close_ms, tick), mark in zip(closes, step.marks[edges].tolist(), strict=True):
-        equity, cash, lots, peak, _ = mark
-        yield (
-            outcome.bot.id,
-            run.id,
-            from_ms(close_ms),
-            units.amount(equity),
-            units.amount(cash),
-            units.quantity(lots),
-            units.price(tick),
-            fall(equity, peak),
-        )
+def _columns(outcomes: Sequence[Outcome]) -> tuple[list[Any], ...]:
+    columns: tuple[list[Any], ...] = tuple([] for _ in range(8))
+    for one in outcomes:
+        for step in one.steps:
+            edges = step.closes_ms % one.run.timeframe.ms == 0
+            marks = step.marks[edges]
+            equity, peak = marks["equity"].tolist(), marks["peak"].tolist()
+            values = (
+                [one.bot.id] * len(marks),
+                [one.run.id] * len(marks),
+                (step.closes_ms[edges] // 1000).tolist(),
+                equity,
+                marks["cash"].tolist(),
+                marks["lots"].tolist(),
+                step.closes[edges].tolist(),
+                map(fall, equity, peak),
+            )
+            for column, more in zip(columns, values, strict=True):
+                column.extend(more)
+    return columns
+
+
+def _literal(numbers: Sequence[float]) -> str:
+    """Return an array as PostgreSQL reads it faster than as an expression."""
+    return f"{{{','.join(map(repr, numbers))}}}"
 
 
 def fall(equity: int, peak: int) -> float:
     """Return how far an equity is below the highest, as a share of it."""
-    return float(1 - Decimal(equity) / peak) if peak > 0 else 0.0
+    return (peak - equity) / peak if peak > 0 else 0.0
