@@ -33,7 +33,10 @@ select id, owner_id, state, version, (extract(epoch from cursor) * 1000)::bigint
 from bots_bot where id = any(%s) and state in ('running', 'paused', 'stopping')
 order by id for no key update skip locked
 """
-
+_ORDERS: Final = """
+select * from bots_botcommand
+where bot_id = any(%s) and applied_at is null and dropped_at is null order by id
+"""
 
 _NOWHERE: Final = Place(0, 0)
 
@@ -91,7 +94,7 @@ def take_bots(ids: Sequence[int]) -> list[TakenBot]:
 def orders_given(ids: Sequence[int]) -> dict[int, list[BotCommand]]:
     """Return the orders to these bots that were not carried out yet, in their order."""
     given: dict[int, list[BotCommand]] = {}
-    for order in BotCommand.objects.waiting().filter(bot__in=ids).order_by("pk"):
+    for order in BotCommand.objects.raw(_ORDERS, [list(ids)]):
         given.setdefault(order.bot_id, []).append(order)
     return given
 

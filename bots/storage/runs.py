@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from django.db import connection
+
 from backtests.domain.engine import BacktestingEngine
 from backtests.domain.market import Market
 from backtests.domain.records import KERNEL_VERSION
@@ -19,7 +21,7 @@ from marketdata.domain.timeframe import Timeframe
 from marketdata.models import Instrument, to_ms
 
 _KEPT: Final = 20_000
-
+_STARTS: Final = "select id, started_at from bots_botrun where id = any(%s)"
 
 # By id and start: a database that was restored gives the same ids to other runs.
 _known: dict[tuple[int, datetime], RunSettings] = {}
@@ -27,7 +29,9 @@ _known: dict[tuple[int, datetime], RunSettings] = {}
 
 def run_settings(ids: Iterable[int]) -> dict[int, RunSettings]:
     """Return the settings of runs by their id."""
-    wanted = set(BotRun.objects.filter(pk__in=set(ids)).values_list("pk", "started_at"))
+    with connection.cursor() as cursor:
+        cursor.execute(_STARTS, [list(set(ids))])
+        wanted: set[tuple[int, datetime]] = set(cursor.fetchall())
     missing = wanted - _known.keys()
     if missing:
         if len(_known) > _KEPT:
