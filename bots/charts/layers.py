@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bots.domain.trips import RoundTrip
+from marketdata.domain.timeframe import MINUTE_MS
 
 Mark = tuple[int, float, str, str]
 """Time (ms), price, side and what it says."""
@@ -16,7 +21,17 @@ Rules = tuple[datetime, Mapping[str, Any]]
 
 _PPM: Final = 1_000_000
 _STOPS: Final = (("stop_loss", "Stop-loss", -1), ("take_profit", "Take-profit", 1))
-MOST_LINES: Final = 60
+MOST_LINES: Final = 500
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Minutes:
+    """1m candles from `start_ms` on: open times (ms) and their extreme prices."""
+
+    start_ms: int
+    times: NDArray[np.int64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
 
 
 def fill_marks(fills: Iterable[Any]) -> list[Mark]:
@@ -72,6 +87,53 @@ def stop_lines(
         if times:
             lines.append({"title": title, "time": times, "value": values})
     return lines
+
+
+def trail_lines(
+    trips: Sequence[RoundTrip], rules: Sequence[Rules], minutes: Minutes, end_ms: int
+) -> list[dict[str, Any]]:
+    """Return how the trailing stops of the newest round trips followed the price, in steps.
+
+    A stop moves when a minute closes. Trips that began before `minutes` are left out.
+    """
+    times: list[int | None] = []
+    values: list[float | None] = []
+    for trip in trips[-MOST_LINES:]:
+        if _ms(trip.entry) < minutes.start_ms or _ms(trip.entry) >= end_ms:
+            continue
+        when, levels = _trail(trip, rules, minutes, end_ms)
+        if not np.isnan(levels).all():
+            times += [*when.tolist(), None]
+            values += [None if np.isnan(level) else level for level in levels.tolist()] + [None]
+    return [{"title": "Trailing stop", "time": times, "value": values}] if times else []
+
+
+def _trail(
+    trip: RoundTrip, rules: Sequence[Rules], minutes: Minutes, end_ms: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return when the stop of a trip moved, with its end, and where to; NaN without one."""
+    first, last = _ms(trip.entry), _ms(trip.exit) if trip.exit else end_ms
+    held = slice(
+        np.searchsorted(minutes.times, first),
+        np.searchsorted(minutes.times, last - MINUTE_MS, side="right"),
+    )
+    is_long = trip.side == "long"
+    reached = minutes.high[held] if is_long else minutes.low[held]
+    follow = np.maximum if is_long else np.minimum
+    best = follow.accumulate(np.append(float(trip.entry_price), reached))
+    when = np.append(first, minutes.times[held] + MINUTE_MS)
+    share = _shares("trailing_stop", np.append(first, minutes.times[held]), rules)
+    level = best * (1 - share if is_long else 1 + share)
+    is_off = np.isnan(level)
+    moved = np.append(True, (np.diff(level) != 0) & ~(is_off[1:] & is_off[:-1]))
+    return np.append(when[moved], max(first, last)), np.append(level[moved], level[-1])
+
+
+def _shares(name: str, when: NDArray[np.int64], rules: Sequence[Rules]) -> NDArray[np.float64]:
+    """Return a setting as it was at each time; NaN where it was off."""
+    begun = np.array([_ms(start) for start, _ in rules], dtype=np.int64)
+    found = [np.nan, *(float(trading.get(name) or np.nan) for _, trading in rules)]
+    return np.array(found)[np.searchsorted(begun, when, side="right")]
 
 
 def _rules_at(time: datetime, rules: Sequence[Rules]) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
-from django.db.models import Max, OuterRef, QuerySet, Subquery
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 
 from backtests.domain.records import STATE
 from backtests.domain.units import Units
@@ -173,6 +173,18 @@ def newest_fills(bot: Bot, most: int) -> list[Fill]:
     """Return the last `most` fills of a bot, oldest first."""
     newest = Fill.objects.filter(bot=bot).order_by("-time", "-pk")[:most]
     return list(reversed(newest))
+
+
+def fills_around(bot: Bot, start: datetime, end: datetime, most: int) -> list[Fill]:
+    """Return the last `most` fills before `end` of round trips that were not over at `start`.
+
+    Oldest first.
+    """
+    found = Fill.objects.filter(bot=bot, time__lt=end).order_by("-time", "-pk")
+    flat = found.filter(time__lt=start, position=0).first()
+    if flat is not None:
+        found = found.filter(Q(time__gt=flat.time) | Q(time=flat.time, pk__gt=flat.pk))
+    return list(reversed(found[:most]))
 
 
 def _row(bot: Any, clocks: dict[str, int]) -> BotRow:

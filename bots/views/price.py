@@ -8,17 +8,18 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from bots.charts.layers import fill_marks, signal_marks, stop_lines
-from bots.domain.trips import round_trips
-from bots.models import Bot, Fill
+from bots.charts.layers import Minutes, fill_marks, signal_marks, stop_lines, trail_lines
+from bots.domain.trips import RoundTrip, round_trips
+from bots.models import Bot
 from bots.models.access import shown_to
-from bots.models.figures import newest_fills
+from bots.models.figures import fills_around
 from bots.views.access import bot_or_404
 from marketdata.charts.choices import parse_choices
 from marketdata.charts.errors import BadChartRequest
 from marketdata.charts.levels import LEVELS_MS, fitting_level
-from marketdata.domain.timeframe import Timeframe
-from marketdata.models import from_ms
+from marketdata.domain.timeframe import MINUTE_MS, Timeframe
+from marketdata.models import from_ms, to_ms
+from marketdata.storage import read_candles
 from marketdata.views.chart_data import figure_and_window
 from marketdata.views.queries import answer_in_sentences, time_range
 from marketdata.views.quotes import price_decimals
@@ -30,6 +31,8 @@ from tcpdashboard.common.rest import throttled
 FIRST_CANDLES: Final = 360
 MOST_LAYERS: Final = 50
 MOST_MARKS: Final = 2_000
+MOST_MINUTES: Final = 100_000
+"""How far back it is looked how a trailing stop moved."""
 
 
 def price_settings(bot: Bot) -> dict[str, Any] | None:
@@ -105,18 +108,29 @@ def layer(request: HttpRequest, pk: int) -> HttpResponse:
     """Answer a bot's fills, signals and stops from `start` to `end` (ms), in columns."""
     bot = bot_or_404(request, pk)
     start_ms, end_ms = time_range(request.GET)
-    span = {"time__gte": from_ms(start_ms), "time__lt": from_ms(end_ms)}
-    fills = Fill.objects.filter(bot=bot, **span).order_by("-time", "-pk")[:MOST_MARKS]
-    signals = bot.signals.filter(**span).order_by("-time")[:MOST_MARKS]
-    marks = sorted([*fill_marks(fills), *signal_marks(signals)], key=lambda mark: mark[0])
-    trips = round_trips(newest_fills(bot, MOST_MARKS))
-    rules = list(bot.runs.order_by("number").values_list("start", "trading"))
+    start, end = from_ms(start_ms), from_ms(end_ms)
+    fills = fills_around(bot, start, end, MOST_MARKS)
+    shown = [fill for fill in fills if fill.time >= start]
+    signals = bot.signals.filter(time__gte=start, time__lt=end).order_by("-time")[:MOST_MARKS]
+    marks = sorted([*fill_marks(shown), *signal_marks(signals)], key=lambda mark: mark[0])
     columns = ("time", "price", "side", "text")
     return JsonResponse(
         {
             "key": f"bot:{bot.pk}",
             "title": bot.name,
             "marks": {name: [mark[place] for mark in marks] for place, name in enumerate(columns)},
-            "lines": stop_lines(trips, rules, start_ms, end_ms),
+            "lines": _lines(bot, round_trips(fills), start_ms, end_ms),
         }
     )
+
+
+def _lines(bot: Bot, trips: list[RoundTrip], start_ms: int, end_ms: int) -> list[dict[str, Any]]:
+    """Return the stops of the round trips in a stretch."""
+    rules = list(bot.runs.order_by("number").values_list("start", "trading"))
+    lines = stop_lines(trips, rules, start_ms, end_ms)
+    if not trips or not any(trading.get("trailing_stop") for _, trading in rules):
+        return lines
+    first_ms = max(to_ms(trips[0].entry), end_ms - MOST_MINUTES * MINUTE_MS)
+    candles = read_candles(bot.instrument, Timeframe.M1, first_ms, end_ms)
+    minutes = Minutes(first_ms, candles["open_time_ms"], candles["high"], candles["low"])
+    return lines + trail_lines(trips, rules, minutes, end_ms)
