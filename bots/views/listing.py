@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -87,7 +88,7 @@ def _table(request: HttpRequest) -> dict[str, Any]:
         "rows": [_shown(row, request.user) for row in rows[:MOST_ROWS]],
         "has_more": len(rows) > MOST_ROWS,
         "chosen": chosen,
-        "counts": _counts(rows),
+        "counts": _counts(shown_to(request.user)),
         "topics": sorted({bots_topic(row.bot.owner_id) for row in rows} or {_own(request.user)}),
         "shows_owner": request.user.is_staff,
     }
@@ -97,10 +98,14 @@ def _shown(row: BotRow, user: Any) -> dict[str, Any]:
     return {"row": row, "may_order": may_order(user, row.bot), **row_words(row)}
 
 
-def _counts(rows: list[BotRow]) -> dict[str, int]:
-    alive = sum(row.bot.state in Bot.ALIVE for row in rows)
-    troubled = sum(bool(row.bot.trouble) or row.bot.state == Bot.State.ERROR for row in rows)
-    return {"all": len(rows), "alive": alive, "troubled": troubled}
+def _counts(bots: BotQuerySet) -> str:
+    """Return how many of all bots, narrowed or not, are at work and in trouble."""
+    is_troubled = ~Q(trouble="") | Q(state=Bot.State.ERROR)
+    found = bots.aggregate(
+        alive=Count("pk", filter=Q(state__in=Bot.ALIVE)), troubled=Count("pk", filter=is_troubled)
+    )
+    told = f"{found['alive']} at work"
+    return f"{told}, {found['troubled']} in trouble" if found["troubled"] else told
 
 
 def _own(user: Any) -> str:

@@ -19,7 +19,14 @@ function complain(sentence) {
   element.textContent = sentence;
 }
 
+function tell(sentence) {
+  const element = document.getElementById("outcome");
+  element.hidden = sentence === "";
+  element.textContent = sentence;
+}
+
 async function carefully(act) {
+  tell("");
   try {
     await act();
   } catch (error) {
@@ -126,7 +133,11 @@ document.addEventListener("click", ({ target }) => {
 
 document.getElementById("open-kill")?.addEventListener("click", () =>
   carefully(async () => {
-    if ((await kill()) !== null) await table.load();
+    const number = await kill();
+    if (number === null) return;
+    await table.load();
+    const bots = number === 1 ? "1 bot is" : `${number} bots are`;
+    tell(number > 0 ? `${bots} being closed and halted.` : "No bot was at work.");
   }),
 );
 
@@ -137,6 +148,7 @@ if (nothing !== null) {
 if (section !== null) {
   table = new Part(section, complain);
   table.onLoaded = () => {
+    document.getElementById("bot-counts").textContent = section.querySelector("[data-counts]").dataset.counts;
     follow();
     showChosen();
   };
