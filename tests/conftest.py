@@ -30,8 +30,11 @@ os.environ.setdefault("TCPD_SECRET_KEY", secrets.token_urlsafe(48))
 _base = Path(__file__).resolve().parents[1]
 keep_compiled_code(_base, _base / "var")
 
-# What PostgreSQL writes when it or one of its processes ends against its will.
-WHY_DOWN = re.compile("PANIC|terminated by signal|No space left|out of memory|recovery mode")
+# What PostgreSQL writes when it, or one of its sessions, ends against its will.
+WHY_DOWN = re.compile(
+    "PANIC|FATAL|terminated by signal|No space left|out of memory|recovery mode"
+    "|unexpected EOF|invalid frontend"
+)
 GIVEN_BY_CONTROLLER = "TCPD_TEST_DATABASE_URL"
 
 _started = None
@@ -107,14 +110,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         drop_database(TEMPLATE)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say why the database went down under the tests, should it have: its log goes with it."""
-    if _started is None or not (log := _started.var_dir / "postgres.log").exists():
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+    """After a failure, say what the database complained of: its log goes with it."""
+    if not exitstatus or _started is None:
         return
-    lines = log.read_text(errors="replace").splitlines()
+    log = _started.var_dir / "postgres.log"
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     if told := [line for line in lines if WHY_DOWN.search(line)]:
-        terminalreporter.section("PostgreSQL went down")
-        terminalreporter.write_line("\n".join([*told[:20], *lines[-20:]]))
+        terminalreporter.section("what PostgreSQL complained of")
+        terminalreporter.write_line("\n".join(told[-200:]))
 
 
 def pytest_unconfigure() -> None:

@@ -39,6 +39,8 @@ SETTINGS = {
     "max_wal_size": "2GB",
     "random_page_cost": "1.1",
     "log_checkpoints": "off",
+    # Besides when and who: in which database, and which of our processes it serves.
+    "log_line_prefix": "%m [%p] %q%d %a ",
     "shared_preload_libraries": "pg_stat_statements",
     "pg_stat_statements.track": "top",
 }
