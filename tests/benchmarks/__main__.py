@@ -54,16 +54,16 @@ def main() -> int:
 
 def with_engines(action: object) -> None:
     """Run `action` with migrated engines of its own."""
-    from tcpdashboard.embedded import Engines
-
     keep_compiled_code(BASE, BASE / "var")
     folder = Path(tempfile.mkdtemp(prefix="tcpd-bench-"))
     folder.chmod(0o711)
+    # Before the first import that looks where files are to lie.
+    os.environ["TCPD_VAR"] = str(folder)
+    from tcpdashboard.embedded import Engines
+
     engines = Engines(folder)
     engines.start()
-    os.environ.update(
-        engines.urls, TCPD_VAR=str(folder), DJANGO_SETTINGS_MODULE="tcpdashboard.settings"
-    )
+    os.environ.update(engines.urls, DJANGO_SETTINGS_MODULE="tcpdashboard.settings")
     os.environ.setdefault("TCPD_SECRET_KEY", secrets.token_urlsafe(48))
     os.environ.setdefault("TCPD_LOG_LEVEL", "WARNING")
     # One person asks for more windows here than people may; counting them is measured as well.
