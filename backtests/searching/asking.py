@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.conf import settings
 
 from backtests.domain.metrics import METRICS
-from backtests.domain.search.objectives import is_maximised
+from backtests.domain.search.objectives import days_needed, is_maximised
 from backtests.domain.search.space import InvalidSpace, Space, space_of
 from backtests.domain.search.windows import (
     InvalidValidation,
@@ -20,7 +20,7 @@ from backtests.domain.search.windows import (
 )
 from backtests.models import Search
 from backtests.requests import BacktestRequest, InvalidBacktest, Prepared, prepare
-from marketdata.domain.timeframe import Timeframe
+from marketdata.domain.timeframe import DAY_MS, Timeframe
 from strategies.catalogue import describe_strategy
 from strategies.domain.errors import StrategyFailed, UnknownStrategy
 from strategies.domain.params import Value
@@ -88,6 +88,8 @@ def prepare_search(request: SearchRequest) -> PreparedSearch:
     """Return what a search means. Raises InvalidBacktest with every field that is wrong."""
     errors = _word_errors(request)
     windows = _windows(request, errors)
+    if short := _too_short(request, windows):
+        errors.setdefault("objective", short)
     space = _space(request, errors)
     count = 0 if space is None else _count(request, space, errors)
     if count * len(windows) > settings.SEARCH_MOST_TRIALS:
@@ -141,6 +143,16 @@ def _windows(request: SearchRequest, errors: dict[str, str]) -> tuple[Window, ..
     except InvalidValidation as error:
         errors[f"validation.{error.field}"] = str(error)
     return one
+
+
+def _too_short(request: SearchRequest, windows: tuple[Window, ...]) -> str:
+    """Return why no trial could have the figure that is to be best; nothing where one can."""
+    needed = days_needed(request.objective)
+    days = min(window.train[1] // DAY_MS - window.train[0] // DAY_MS for window in windows)
+    if request.end_ms <= request.start_ms or days >= needed:
+        return ""
+    told = f"it needs {needed} days, and trials run over {days}"
+    return f"{told}: take a longer range, or another figure"
 
 
 def _divided(

@@ -125,6 +125,8 @@ REFUSED = [
     ({"seed": -1}, "seed", "whole number"),
     ({"seed": 2**60}, "seed", "whole number"),
     ({"objective": "luck"}, "objective", "no such metric"),
+    ({"objective": "sharpe"}, "objective", "it needs 30 days, and trials run over 2"),
+    ({"objective": "calmar", "end": "2025-11-22T09:00:00Z"}, "objective", "run over 0"),
     ({"direction": "up"}, "direction", "max or min"),
     ({"start": "2025-11-25T00:00:00Z"}, "end", "after start"),
     ({"end": "2026-11-25T00:00:00Z"}, "start", "stored complete"),
