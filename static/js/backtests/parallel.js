@@ -2,7 +2,7 @@
 
 import { onAppearance } from "../appearance.js";
 import { palette } from "../chart/figure.js";
-import { plain } from "../format.js";
+import { plain, whole } from "../format.js";
 
 const TOP = 34;
 const BOTTOM = 16;
@@ -33,10 +33,12 @@ export class Parallel {
     });
   }
 
-  /** Show `columns` as the server answers them, the best trial first. */
-  show({ parameters, objective, metrics, outside }) {
-    const named = [...Object.entries(parameters), ["objective", objective], ...Object.entries(metrics)];
-    if (outside.some((value) => value !== null)) named.push(["out of sample", outside]);
+  /** Show columns as the server answers them, the best trial first; `sought` names the objective. */
+  show({ parameters, objective, metrics, outside }, sought) {
+    const others = Object.entries(metrics).filter(([name]) => name !== sought);
+    const all = [...Object.entries(parameters), [sought, objective], ...others, ["out of sample", outside]];
+    // One that no trial has would break every line.
+    const named = all.filter(([, values]) => values.some((value) => value !== null));
     this.#axes = named.map(([name, values]) => axisOf(name.replaceAll("_", " "), values));
     this.#lines = objective.length;
     this.#draw();
@@ -164,5 +166,6 @@ function axisOf(name, values) {
   const low = Math.min(...known);
   const high = Math.max(...known);
   const shares = values.map((value) => (value === null ? null : high > low ? (value - low) / (high - low) : 0.5));
-  return { name, low: known.length > 0 ? plain(low) : "", high: high > low ? plain(high) : "", shares };
+  const told = (value) => (known.every(Number.isInteger) ? whole(value) : plain(value));
+  return { name, low: told(low), high: high > low ? told(high) : "", shares };
 }

@@ -57,7 +57,7 @@ async function showParallel() {
   try {
     // Of the window whose trials the table shows.
     const chosen = new FormData(document.getElementById("trial-filters")).get("window") ?? 0;
-    parallel.show(await fetchJson(`${api}columns/?most=400&window=${chosen}`));
+    parallel.show(await fetchJson(`${api}columns/?most=400&window=${chosen}`), section.dataset.objective);
   } catch (error) {
     complain(error.message);
   }
