@@ -25,8 +25,10 @@ WARM: Final = 2
 GROUPS: Final = 10
 HISTORY: Final = 600
 
+ASKED: Final = 1_000
+"""Bots of which a minute's close, and the kill switch, have a target."""
+
 DAY, YEAR, AFTER = 1_440, 525_600, 100
-KILLED: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +62,27 @@ def _closes() -> list[Figure]:
             growth <= most / fewer,
         ),
         Figure(
-            f"kill switch: {KILLED:,} bots flat and halted",
-            done[KILLED].killed_s * 1000,
+            f"kill switch: {ASKED:,} bots flat and halted",
+            done[ASKED].killed_s * 1000,
             "ms",
             "below 5,000 ms",
-            done[KILLED].killed_s < 5,
+            done[ASKED].killed_s < 5,
         ),
     ]
 
 
 def _of_close(count: int, close: Close) -> list[Figure]:
-    target = ("below 1,000 ms", close.took_s < 1) if count == 1_000 else ("", None)
+    is_asked = count == ASKED
     note = f"{close.took_s / count * 1000:.2f} ms a bot, {close.took_s / close.bare_s:.1f} x bare"
     return [
-        Figure(f"a minute's close, {count:,} bots", close.took_s * 1000, "ms", *target, note),
+        Figure(
+            f"a minute's close, {count:,} bots",
+            close.took_s * 1000,
+            "ms",
+            "below 1,000 ms" if is_asked else "",
+            close.took_s < 1 if is_asked else None,
+            note,
+        ),
         Figure(
             f"bare COPY and UPDATE of the same {close.rows:,} rows",
             close.bare_s * 1000,
