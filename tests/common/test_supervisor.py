@@ -33,6 +33,8 @@ from tcpdashboard.supervisor.program import Kind, Program, Running
 from tcpdashboard.supervisor.source import Source
 
 ROOT = settings.BASE_DIR
+# A busy machine may take its time: how long is not what these tests are about.
+READY_S = 150
 FOREVER = "import time; time.sleep(600)"
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
@@ -391,7 +393,7 @@ def ready(var, up, times=1):
         assert up.poll() is None, said(var)
         return len(re.findall(r"ready after", said(var))) >= times
 
-    assert wait_until(is_ready, 90), said(var)
+    assert wait_until(is_ready, READY_S), said(var)
     return re.findall(r"ready after \S+ s: (http\S+)", said(var))[-1]
 
 
@@ -407,8 +409,8 @@ def everything_of(var):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
-def test_an_installation_comes_up_serves_heals_and_leaves_nothing(var):
+@pytest.mark.timeout(480)
+def test_an_installation_serves_heals_outlives_its_supervisor_and_leaves_nothing(var):
     up = start(var, "--exchange", "okx-sim")
     try:
         url = ready(var, up)
@@ -439,40 +441,26 @@ def test_an_installation_comes_up_serves_heals_and_leaves_nothing(var):
             _kill(var, name)
         assert wait_until(lambda: "postgres ended (killed by SIGKILL)" in said(var), 10)
         assert wait_until(lambda: _answers(f"{url}health/ready"), 40), said(var)
+        before = everything_of(var)
+        assert len(before) > 6
+    finally:
+        up.kill()
+        up.wait()
 
+    # What a killed supervisor leaves behind is cleaned up by the next start.
+    up = start(var, "--exchange", "okx-sim")
+    try:
+        ready(var, up, times=2)
+        assert not set(before) & set(everything_of(var))
+        assert said(var).count(password) == 1
         started = time.monotonic()
-        up.send_signal(signal.SIGINT)
+        up.send_signal(signal.SIGTERM)
         assert up.wait(15) == 0
         assert time.monotonic() - started < 10
         assert wait_until(lambda: everything_of(var) == [], 2)
     finally:
         up.kill()
         up.wait()
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(240)
-def test_a_killed_supervisor_is_cleaned_up_by_the_next_start(var):
-    first = start(var, "--exchange", "okx-sim", TCPD_ADMIN_PASSWORD="quite a long one")
-    try:
-        ready(var, first)
-        before = everything_of(var)
-        assert len(before) > 6
-    finally:
-        first.kill()
-        first.wait()
-
-    second = start(var, "--exchange", "okx-sim", TCPD_ADMIN_PASSWORD="quite a long one")
-    try:
-        ready(var, second, times=2)
-        assert not set(before) & set(everything_of(var))
-        assert not (var / "admin-password").exists()
-        assert "quite a long one" not in said(var)
-        second.send_signal(signal.SIGTERM)
-        assert second.wait(15) == 0
-    finally:
-        second.kill()
-        second.wait()
 
 
 def _kill(var, name):
