@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from bots.models import Bot, BotCommand
 from bots.services import edit_bot
-from tests.bots.web.rows import add_fill, make_bot
+from tests.bots.web.rows import add_fill, make_bot, make_config
 
 pytestmark = pytest.mark.django_db
 
@@ -72,3 +72,19 @@ def test_how_many_bots_are_at_work_is_told_of_all_however_the_table_is_narrowed(
         page = browser_of(anns.owner).get(f"/bots/list{query}").content.decode()
         assert 'data-counts="1 at work, 1 in trouble"' in page
     assert "1 at work, 1 in trouble</span>" in browser_of(anns.owner).get("/bots/").content.decode()
+
+
+def test_a_rehearsal_from_when_nothing_is_stored_is_refused_beside_its_field(ann, btc, browser_of):
+    given = {
+        "name": "later",
+        "instrument": str(btc),
+        "config": str(make_config().pk),
+        "trading.cash": "10000",
+        "trading.sizing": "fraction",
+        "trading.size": "100",
+        "drive_from": "2026-11-10T00:00",
+        "drive_speed": "60",
+    }
+    page = browser_of(ann).post("/bots/new/", given).content.decode()
+    assert f"No candle of {btc} is stored from then on." in page
+    assert not Bot.objects.filter(owner=ann).exists()
