@@ -20,6 +20,8 @@ _KEPT: Final = 64
 _TURNS: Final = 2
 """Threads of a process that may wait for own strategies: the others do everybody else's steps."""
 _TURN_S: Final = 1.0
+_MOMENT_S: Final = 2.0
+"""How long one of the project's own is waited for: the bots of many instruments decide by it."""
 
 
 class Busy(Exception):
@@ -76,14 +78,15 @@ def strategy_of(group: GroupKey, *, is_waited_for: bool = True) -> Iterator[AnyS
     """Give a group's strategy for as long as the block lasts; its process is kept for the next.
 
     Raises UnknownStrategy, InvalidParameters and StrategyFailed, and Busy when it is not to be
-    waited for.
+    waited for: a built-in one for no more than a moment, in which it has decided on a minute.
     """
     name = (group.strategy, group.timeframe, group.params, group.source_hash)
     with _changing:
         found = _open.get(name)
     if found is None:
         found = _keep(name, _Open(make(group.strategy, json.loads(group.params), group.timeframe)))
-    if not found.lock.acquire(blocking=is_waited_for):
+    moment_s = 0.0 if is_own(group.strategy) else _MOMENT_S
+    if not found.lock.acquire(timeout=-1 if is_waited_for else moment_s):
         raise Busy
     try:
         yield found.strategy

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -9,9 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from bots.domain.kernels.folding import fold
 from bots.domain.warming import warm_kernels
 from bots.manager import chunks
+from bots.manager.strategies import strategy_of
 from bots.models import Bot, BotCommand, BotPerformance, Fill, Order, Signal
 from bots.recorder.worth import fall
 from bots.services import flatten_bot, stop_bot
+from bots.storage.runs import run_settings
 from tests.bots.stepping import make_trader, started, step
 from tests.bots.stories import FREE, UPS_AND_DOWNS, feed
 from tests.marketdata.api.conftest import START_MS, make_instrument
@@ -99,6 +103,25 @@ def test_what_is_loaded_before_the_first_step_is_all_that_it_needs():
     market, _ = down_for_long("A3-USDT")
     step(market)
     assert set(fold.signatures) == known
+
+
+def test_bots_wait_a_moment_for_a_strategy_that_another_thread_asks():
+    market, bots = down_for_long("A4-USDT")
+    run_id = Bot.objects.values_list("run_id", flat=True).get(pk=bots[0].pk)
+    key = run_settings([run_id])[run_id].group
+    is_held, never = threading.Event(), threading.Event()
+
+    def ask():
+        with strategy_of(key):
+            is_held.set()
+            never.wait(0.3)
+
+    other = threading.Thread(target=ask)
+    other.start()
+    assert is_held.wait(30)
+    step(market)
+    other.join(30)
+    assert Signal.objects.filter(bot=bots[0]).exists()
 
 
 @pytest.mark.parametrize(
