@@ -51,7 +51,16 @@ def settled(market: Any) -> None:
 
 
 def test_workers_killed_at_random_moments_leave_what_an_undisturbed_one_leaves(pytestconfig):
-    expected = told("A0-USDT", settled)
+    took_s: list[float] = []
+
+    def timed(market):
+        began = time.monotonic()
+        settled(market)
+        took_s.append(time.monotonic() - began)
+
+    expected = told("A0-USDT", timed)
+    # A process has to begin, too: some come far and some do not, however busy the machine is.
+    mean_s = 2 * sum(took_s) / len(took_s)
     kills = pytestconfig.getoption("--runs") or KILLS
     others = sessions()
     dice, done, by_killed, by_others = random.Random(11), 0, 0, 0
@@ -61,12 +70,12 @@ def test_workers_killed_at_random_moments_leave_what_an_undisturbed_one_leaves(p
         before = places(market)
         while done < kills and dice.random() < 0.5:
             with worker(market):
-                time.sleep(dice.expovariate(1 / 0.04))
+                time.sleep(dice.expovariate(1 / mean_s))
             done += 1
         # Its locks go with its session, which the server ends when it notices.
         wait_for_sessions(others)
         after = places(market)
-        BotManager().step(market.pk)
+        settled(market)
         by_killed += after != before
         by_others += places(market) != after
 
@@ -96,6 +105,7 @@ def sessions() -> set[int]:
 
 def wait_for_sessions(others: set[int]) -> None:
     """Wait until the sessions of killed processes are gone, all but `others`."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while sessions() - others:
         assert time.monotonic() < deadline
+        time.sleep(0.005)
