@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import psycopg2
 import redis
+from django.db import DatabaseError, InterfaceError
 
 from bots.models import Bot, BotCommand
 from marketdata.domain.timeframe import MINUTE_MS
@@ -110,7 +111,8 @@ class Drive:
         if strike.what != "order":
             do(self.stack, strike)
             return
-        with contextlib.suppress(psycopg2.Error), self.stack.as_our_own():
+        # The database may be away at the moment.
+        with contextlib.suppress(DatabaseError, InterfaceError), self.stack.as_our_own():
             ids = list(Bot.objects.alive().values_list("pk", flat=True))
             some = Bot.objects.filter(pk__in=chance.sample(ids, max(1, len(ids) // 5)))
             BotCommand.objects.give(some, chance.choice(_ORDERS), BotCommand.Source.PERSON)
