@@ -52,9 +52,9 @@ PEEKS = """\
         return np.where(later > candles.close, 1.0, 0.0)
 """
 LINE = HEAD.count("\n") + 1
-NO_INDICATORS = """
+AT_ONCE = """
     def get_indicators(self, candles):
-        return {}
+        return {"mean": candles.close}
 """
 PROOF = 4_000
 """A proof looks at more candles than this, a backtest here at fewer."""
@@ -144,7 +144,7 @@ def test_one_that_looks_ahead_carries_a_red_badge(own):
 def test_one_that_cannot_be_proven_in_time_says_so(own, settings):
     settings.STRATEGY_LIMITS = SHORT
     body = f"        if len(candles) > {PROOF}: time.sleep(600)\n        return candles.close * 0\n"
-    backtest = ran(own(body + NO_INDICATORS))
+    backtest = ran(own(body + AT_ONCE))
     assert (backtest.state, backtest.proof) == ("done", "unproven")
     assert "strategy is not proven" in backtest.badges[0]
     assert "took longer than 2 s" in backtest.badges[0]
