@@ -205,7 +205,13 @@ def test_one_that_never_ends_ends_its_own_run_with_a_reason(own, settings):
     ends_its_own_run(own("        while True: pass\n"), LINE, "took longer than 2 s")
 
 
+def pythons():
+    """Return the processes of Python that this one has started and not ended."""
+    return {child for child in psutil.Process().children() if "python" in child.name()}
+
+
 def ends_its_own_run(key, line, reason):
+    before = pythons()
     backtest = ran(key)
     assert backtest.state == "failed"
     assert reason in backtest.error
@@ -213,7 +219,7 @@ def ends_its_own_run(key, line, reason):
         assert f"mine.py, line {line}: " in backtest.error
     assert backtest.result_hash == ""
     # Nothing is left behind, and this process runs the next one.
-    assert not [child for child in psutil.Process().children() if "python" in child.name()]
+    assert pythons() <= before
     assert ran("ema_crossover", parameters={"fast": 3, "slow": 9}).state == "done"
 
 

@@ -223,7 +223,7 @@ def test_every_list_of_a_bot_is_read_without_leaving_the_page(open_page, site):
         page.wait_for_selector(f"table[data-kind={name}] tbody tr")
     page.click("[data-records=ledger]")
     with page.expect_download() as download:
-        page.click("a:text-is('CSV')")
+        page.click("#records a:text-is('CSV')")
     assert download.value.suggested_filename == f"bot-{bot.pk}-ledger.csv"
     lines = download.value.path().read_text().splitlines()
     assert len(lines) == bot.ledger.count() + 1

@@ -117,6 +117,16 @@ def test_on_a_phone_whatever_is_touched_is_large_enough(open_page, path):
     assert page.locator("a, button").count() > 0
 
 
+def test_on_a_phone_all_timeframes_are_in_sight(open_page):
+    page = open_page(**PHONE)
+    open_chart(page)
+    wanted, given = page.locator(".segmented").evaluate(
+        "({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth]"
+    )
+    assert wanted <= given
+    assert page.locator(".segmented a").count() == 6
+
+
 @pytest.mark.parametrize("opener", ["#symbol-button", "#open-date", "#open-indicators"])
 def test_on_a_phone_menus_of_a_chart_are_large_enough(open_page, opener):
     page = open_page(**PHONE)
