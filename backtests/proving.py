@@ -50,7 +50,7 @@ def standing_of(subject: Proven) -> Standing:
     built-in strategies; an own one is proven once for each version of its code, in its own process.
     """
     config = subject.config
-    if config is not None and config.is_proven is not None and _is_of_code(config):
+    if config is not None and config.is_proven is not None and _is_of_code(config, subject):
         return _judged(config.proofs)
     if subject.strategy in STRATEGIES:
         return Standing(Backtest.Proof.PASSED, [])
@@ -58,7 +58,10 @@ def standing_of(subject: Proven) -> Standing:
     return _judged(earlier.proofs) if earlier else _proven(subject)
 
 
-def _is_of_code(config: StrategyConfig) -> bool:
+def _is_of_code(config: StrategyConfig, subject: Proven) -> bool:
+    if subject.strategy not in STRATEGIES:
+        # What ran, which may have been edited and proven again meanwhile.
+        return config.proven_code == subject.source_hash
     try:
         return describe_strategy(config.strategy).code_hash == config.proven_code
     except StrategyError:
@@ -82,8 +85,12 @@ def _earlier(subject: Proven) -> Backtest | None:
 def _proven(subject: Proven) -> Standing:
     try:
         verdict = prove_key(subject.strategy, subject.parameters, subject.timeframe)
+        is_what_ran = describe_strategy(subject.strategy).code_hash == subject.source_hash
     except StrategyError as error:
         badge = f"strategy is not proven: {error}"
+        return Standing(Backtest.Proof.UNPROVEN, [], badge)
+    if not is_what_ran:
+        badge = "strategy is not proven: its code was changed while it ran"
         return Standing(Backtest.Proof.UNPROVEN, [], badge)
     return _judged([asdict(proof) for proof in verdict.proofs])
 

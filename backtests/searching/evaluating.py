@@ -97,7 +97,10 @@ class Trials:
             )
 
     def check_code(self) -> None:
-        """Raise Outdated unless an own strategy is the one that was asked for."""
+        """Raise Outdated unless an own strategy is the one that was asked for.
+
+        Raises StrategyError when it cannot be loaded any more.
+        """
         key = self._search.strategy
         if key not in STRATEGIES and describe_strategy(key).code_hash != self._search.source_hash:
             raise Outdated(f"the code of {key} changed since the search began: ask for it again")

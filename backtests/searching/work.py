@@ -21,6 +21,7 @@ from backtests.searching.evaluating import Outcome, Outdated, Trials
 from backtests.searching.publishing import publish_search
 from backtests.searching.summing import summed_up
 from backtests.searching.telling import data_values
+from strategies.domain.errors import StrategyError
 from tcpdashboard.common.jobs.run import JobRun, JobStopped, Stop
 from tcpdashboard.common.models import Job
 
@@ -32,11 +33,11 @@ log = structlog.get_logger(__name__)
 
 
 def run_search(run: JobRun) -> dict[str, Any]:
-    """Do a share of a search. Raises JobStopped, CandlesMoved, Outdated and StrategyFailed."""
+    """Do a share of a search. Raises JobStopped, CandlesMoved, Outdated and StrategyError."""
     search = Search.objects.select_related("instrument").get(pk=run.parameters["search"])
     try:
         _share(run, search)
-    except Outdated as error:
+    except (Outdated, StrategyError) as error:
         Search.objects.filter(pk=search.pk, finished_at=None).update(error=str(error))
         raise
     finally:

@@ -104,8 +104,11 @@ class Advance:
     def _edge(self, bot: TakenBot, run: RunSettings) -> int:
         """Return where the run is to end, in ms: at the next candle's edge after an edit.
 
-        Code that is gone, or fails, can decide on no further candle: then at the next minute.
+        Code that is gone, or fails, can decide on no further candle: then at the next minute. A bot
+        on its way out needs no decision, and no other run.
         """
+        if bot.state == State.STOPPING and run.is_of_this_engine:
+            return NEVER
         is_edited = self._is_edited(bot, run)
         if self.is_outdated(run) or (is_edited and self._is_undecided(bot, run)):
             return bot.place.minute_ms + (MINUTE_MS if bot.place.phase != OPENING else 0)

@@ -134,8 +134,12 @@ def _go_on(bot: Bot, run: BotRun) -> None:
 
 
 def _drop_old_orders(bot: Bot) -> None:
-    """Drop what was ordered before the bot was started: it concerned a run that is over."""
+    """Drop what was ordered before somebody started the bot: it concerned a run that is over.
+
+    A start by the watchdog goes on with what was begun: an order to halt holds.
+    """
     started = BotEvent.objects.filter(bot=bot, after=Bot.State.STARTING).order_by("-pk")
+    started = started.exclude(source=BotEvent.WATCHDOG)
     at = started.values_list("at", flat=True).first()
     if at is not None:
         waiting = BotCommand.objects.waiting().filter(bot=bot, asked_at__lt=at)

@@ -21,11 +21,11 @@ _TURNS: Final = 2
 """Threads of a process that may wait for own strategies: the others do everybody else's steps."""
 _TURN_S: Final = 1.0
 _MOMENT_S: Final = 2.0
-"""How long one of the project's own is waited for: the bots of many instruments decide by it."""
+"""How long one that is asked by another thread is waited for: bots of many instruments share it."""
 
 
 class Busy(Exception):
-    """Another thread asks the strategy at the moment; what is due to its bots is done there."""
+    """Another thread asks the strategy at the moment; its bots are left to the next step."""
 
 
 class _Open:
@@ -78,15 +78,14 @@ def strategy_of(group: GroupKey, *, is_waited_for: bool = True) -> Iterator[AnyS
     """Give a group's strategy for as long as the block lasts; its process is kept for the next.
 
     Raises UnknownStrategy, InvalidParameters and StrategyFailed, and Busy when it is not to be
-    waited for: a built-in one for no more than a moment, in which it has decided on a minute.
+    waited for, after a moment in which one that is well has decided on a minute.
     """
     name = (group.strategy, group.timeframe, group.params, group.source_hash)
     with _changing:
         found = _open.get(name)
     if found is None:
         found = _keep(name, _Open(make(group.strategy, json.loads(group.params), group.timeframe)))
-    moment_s = 0.0 if is_own(group.strategy) else _MOMENT_S
-    if not found.lock.acquire(timeout=-1 if is_waited_for else moment_s):
+    if not found.lock.acquire(timeout=-1 if is_waited_for else _MOMENT_S):
         raise Busy
     try:
         yield found.strategy

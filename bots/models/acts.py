@@ -23,6 +23,8 @@ returning bot_id, (select instrument_id from bots_bot where id = bot_id)
 class BotEvent(models.Model):
     """Something a person may ask about later: a change of state, a limit, an error."""
 
+    WATCHDOG: Final = "watchdog"
+
     bot = models.ForeignKey(Bot, on_delete=models.CASCADE, related_name="events", db_index=False)
     run = models.ForeignKey(
         BotRun, null=True, blank=True, on_delete=models.CASCADE, related_name="+"

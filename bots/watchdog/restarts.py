@@ -12,10 +12,8 @@ from django.db.models import F
 from bots.changes import change_state
 from bots.domain.lifecycle import TransitionRefused
 from bots.domain.liveness import Budget, Trouble
-from bots.models import Bot, OwnerVerdict
+from bots.models import Bot, BotEvent, OwnerVerdict
 from marketdata.domain.timeframe import Timeframe
-
-WATCHDOG = "watchdog"
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +42,9 @@ def restart_failed(bot: Bot, now: datetime) -> bool:
     why = f"started anew after an error, {number} of {granted.restarts}"
     try:
         with transaction.atomic():
-            change_state(bot, Bot.State.STARTING, source=WATCHDOG, why=why, restarts=number)
+            change_state(
+                bot, Bot.State.STARTING, source=BotEvent.WATCHDOG, why=why, restarts=number
+            )
             Bot.objects.filter(pk=bot.pk).update(
                 restart_at=now + granted.pause(number), restarts=number
             )
@@ -66,7 +66,7 @@ def nudge_stalled(bot: Bot, now: datetime) -> bool:
         return True
     told = f"it stood still at {bot.cursor:%Y-%m-%d %H:%M} after {bot.restarts} attempts"
     try:
-        change_state(bot, Bot.State.ERROR, source=WATCHDOG, why=told, last_error=told)
+        change_state(bot, Bot.State.ERROR, source=BotEvent.WATCHDOG, why=told, last_error=told)
     except TransitionRefused:
         log.info("bot_moved_after_all", bot=bot.pk)
     return False

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import psutil
 import pytest
 
 from backtests.models import Backtest
+from backtests.proving import Proven, standing_of
 from backtests.requests import BacktestRequest, InvalidBacktest
 from backtests.searches import request_search
 from backtests.searching.asking import SearchRequest
 from backtests.services import request_backtest, rerun_backtest
+from marketdata.domain.timeframe import Timeframe
+from strategies.catalogue import describe_strategy
 from strategies.loading import checked
 from strategies.proving import prove_config
 from strategies.services import create_config
@@ -116,6 +122,31 @@ def test_a_search_whose_code_changes_ends_with_the_reason(own):
     search.refresh_from_db()
     assert "the code of own:mine changed since the search began" in search.error
     assert not search.trials.exists()
+
+
+def test_a_search_whose_code_is_gone_ends_with_the_reason(own, settings):
+    asked = {**GRID, "strategy": own(), "space": {"period": {"values": [5, 7]}}}
+    search = request_search(SearchRequest(**asked))
+    (Path(settings.STRATEGIES_DIR) / "mine.py").unlink()
+    assert run_job(search.jobs.get().pk) == "failed"
+    search.refresh_from_db()
+    assert "there is no strategy 'own:mine'" in search.error
+    assert not search.trials.exists()
+
+
+def test_a_run_is_judged_by_the_code_that_ran_not_by_what_was_proven_since(own):
+    key = own(PEEKS)
+    draft = checked({"name": "c", "strategy": key, "timeframe": "5m", "params": {"period": 7}})
+    config = create_config(None, draft)
+    old = describe_strategy(key).code_hash
+    own()
+    assert prove_config(config).is_passed
+    config.refresh_from_db()
+    ran_with = Proven(key, {"period": 7}, Timeframe.M5, old, config)
+    # The file is another by now: what is known of it says nothing about that run.
+    assert standing_of(ran_with).state == "unproven"
+    assert "its code was changed while it ran" in standing_of(ran_with).badge
+    assert standing_of(replace(ran_with, source_hash=config.proven_code)).proofs == config.proofs
 
 
 def test_its_proof_is_made_once_with_the_first_run(own, tmp_path):

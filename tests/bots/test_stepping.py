@@ -438,17 +438,36 @@ def test_an_order_to_leave_waits_through_an_edit_for_the_next_open(market):
     assert (fresh(bot).state, bot.run.number, place(bot)) == ("running", 2, (7, 1))
 
 
-def test_a_bot_on_its_way_out_leaves_although_its_code_changed_meanwhile(market):
+@pytest.mark.parametrize("became", [{"source_hash": "0" * 64}, {"strategy": "own:gone"}])
+def test_a_bot_on_its_way_out_leaves_whatever_became_of_its_code(market, became):
     bot = long_bot(market)
     stop_bot(bot, bot.owner)
     step(market)
-    BotRun.objects.filter(bot=bot).update(source_hash="0" * 64)
+    BotRun.objects.filter(bot=bot).update(**became)
     forget_runs()
     step(market)
-    assert (fresh(bot).state, bot.run.number) == ("stopping", 2)
+    assert (fresh(bot).state, bot.run.number) == ("stopping", 1)
     open_minute(market, 7, 98)
     step(market)
     assert (fresh(bot).state, fills(bot)[1]) == ("stopped", (7, -10, 98))
+
+
+@pytest.mark.parametrize(("starter", "becomes"), [("watchdog", "halted"), ("person", "running")])
+def test_an_order_to_halt_outlives_a_start_by_the_watchdog_alone(market, starter, becomes):
+    feed(market, 100, 100, 100)
+    tell_time(market.exchange, at(3))
+    bot = trader(market)
+    bot = start_bot(bot, bot.owner)
+    # It failed before its first run, and whoever halted it did not see that yet.
+    BotCommand.objects.give(
+        Bot.objects.filter(pk=bot.pk), BotCommand.Kind.HALT, BotCommand.Source.KILL_SWITCH
+    )
+    change_state(bot, "error", source="step", trouble="strategy_error")
+    change_state(bot, "starting", source=starter)
+    feed(market, 100, 100, start=3)
+    step(market)
+    step(market)
+    assert fresh(bot).state == becomes
 
 
 def test_other_code_trades_nothing_of_itself(market):

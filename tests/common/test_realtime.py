@@ -284,12 +284,14 @@ async def test_a_stranger_is_accepted_only_to_be_told_4401():
     assert await socket.receive_output(5) == close_event(4401)
 
 
+@pytest.mark.django_db(transaction=True)
 async def test_a_page_of_another_site_is_refused():
     socket = Socket(application, headers=headers(origin="http://evil.example"))
 
     assert not await socket.connect()
 
 
+@pytest.mark.django_db(transaction=True)
 async def test_an_address_without_a_socket_is_refused():
     socket = Socket(application, headers=headers(), path="/ws/other/")
 

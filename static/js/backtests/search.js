@@ -53,11 +53,15 @@ async function refresh() {
 
 const parallel = new Parallel(document.getElementById("parallel"), document.getElementById("parallel-all"));
 
+let asked = 0; // the newest question: an answer may come after that of a later one
+
 async function showParallel() {
+  const number = ++asked;
   try {
     // Of the window whose trials the table shows.
     const chosen = new FormData(document.getElementById("trial-filters")).get("window") ?? 0;
-    parallel.show(await fetchJson(`${api}columns/?most=400&window=${chosen}`), section.dataset.objective);
+    const found = await fetchJson(`${api}columns/?most=400&window=${chosen}`);
+    if (number === asked) parallel.show(found, section.dataset.objective);
   } catch (error) {
     complain(error.message);
   }
