@@ -24,7 +24,8 @@ from tcpdashboard.common.realtime import Draft, TopicPublisher, key_of
 from tcpdashboard.common.sockets import with_wire
 from tcpdashboard.routing import TOPICS
 
-pytestmark = pytest.mark.asyncio
+# Who may read is asked of the database, by threads of whichever application a socket reaches.
+pytestmark = [pytest.mark.asyncio, pytest.mark.django_db(transaction=True)]
 
 stream = with_wire(StreamApplication(TOPICS))
 
@@ -263,7 +264,6 @@ async def test_values_given_up_by_the_publisher_make_a_hole_that_is_told_as_a_sn
     assert (after["type"], after["seq"], after["value"]) == ("snapshot", 5, 5)
 
 
-@pytest.mark.django_db(transaction=True)
 async def test_a_browser_with_a_session_is_let_in(topic):
     cookie = await sync_to_async(session_cookie)()
     socket = Socket(application, headers=[*headers(), (b"cookie", cookie)])
@@ -276,7 +276,6 @@ async def test_a_browser_with_a_session_is_let_in(topic):
     await socket.disconnect()
 
 
-@pytest.mark.django_db(transaction=True)
 async def test_a_stranger_is_accepted_only_to_be_told_4401():
     socket = Socket(application, headers=headers())
 
@@ -284,14 +283,12 @@ async def test_a_stranger_is_accepted_only_to_be_told_4401():
     assert await socket.receive_output(5) == close_event(4401)
 
 
-@pytest.mark.django_db(transaction=True)
 async def test_a_page_of_another_site_is_refused():
     socket = Socket(application, headers=headers(origin="http://evil.example"))
 
     assert not await socket.connect()
 
 
-@pytest.mark.django_db(transaction=True)
 async def test_an_address_without_a_socket_is_refused():
     socket = Socket(application, headers=headers(), path="/ws/other/")
 
