@@ -14,7 +14,8 @@ from marketdata.domain.columns import COLUMN_TYPES, CandleColumns
 from marketdata.domain.records import InstrumentSpec
 from marketdata.domain.series import Floats, Series
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
-from strategies.domain.lanes import crossing_lanes, reversal_lanes, signal_lanes
+from strategies.domain.lanes import LaneStrategy
+from strategies.domain.registry import STRATEGIES
 
 
 class _InAndOut:
@@ -43,7 +44,8 @@ def warm_kernels() -> None:
 def _warm_sweeps(engine: BacktestingEngine, minutes: MarketMinutes) -> None:
     candles, sweeper = engine.candles(minutes), Sweeper(engine, minutes)
     sweeper.figures(np.zeros(len(candles), np.int64))
-    signal_lanes(candles, [(1, 2, 1)], [0])
-    reversal_lanes(candles, [(2, 30.0, 70.0)], [0])
-    for codes in crossing_lanes(candles, [(1, 2)], [0]):
-        sweeper.figures_of_lane(codes, candles, (1.0, 0.0))
+    for kind in STRATEGIES.values():
+        if issubclass(kind, LaneStrategy):
+            strategy = kind(Timeframe.M1)
+            [codes] = kind.process_lanes([strategy], candles, [0])
+            sweeper.figures_of_lane(codes, candles, strategy.lane_targets)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from marketdata.domain.errors import InvalidCandles
 from marketdata.domain.indicators import segments
 from marketdata.domain.series import Series
-from strategies.domain.base import BaseStrategy
+from strategies.domain.deciding import LONG, IndicatorStrategy
 
 Codes = NDArray[np.int8]
 """Decisions by number: one of the three below at each candle."""
@@ -23,72 +23,49 @@ ABOVE: Final = 1
 BELOW: Final = 2
 
 
-class LaneStrategy(BaseStrategy):
+LaneKernel = Callable[..., None]
+"""Called as `kernel(closes, first, end, starts, *parameters, codes)`: writes the codes of the
+stretch `closes[first:end]` for `kernels.lanes.LANES` sets, of which `starts`, each of the
+parameters and `codes` have a row."""
+
+
+class LaneStrategy(IndicatorStrategy):
     """A strategy whose parameter sets can be walked side by side."""
 
-    @property
+    lane_parameters: ClassVar[tuple[str, ...]]
+    """What its kernel takes of each set, in this order."""
+
+    @staticmethod
     @abstractmethod
+    def lane_kernel() -> LaneKernel:
+        """Return its kernel, imported at the first use: importing Numba takes its time."""
+
+    @property
     def lane_targets(self) -> tuple[float, float]:
         """The targets that ABOVE and BELOW stand for."""
+        return LONG, self.out
 
     @classmethod
-    @abstractmethod
     def process_lanes(
         cls, strategies: Sequence[Self], candles: Series, starts: Sequence[int]
     ) -> Codes:
         """Return a row of codes for each of `strategies`, as long as `candles`.
 
         From its start on a row says what `process_data` does over the candles from that start, to
-        the last bit; before it there is no decision.
+        the last bit; before it there is no decision. Raises InvalidCandles.
         """
-
-
-def crossing_lanes(
-    candles: Series, pairs: Sequence[tuple[int, int]], starts: Sequence[int]
-) -> Codes:
-    """Return a row of codes for each pair of periods of two exponential averages of the close.
-
-    ABOVE where the first is above the second, as `side` tells. Raises InvalidCandles.
-    """
-    # Imported at the first use: importing Numba takes longer than starting a web process.
-    from strategies.domain.kernels.crossing import crossings
-
-    return _walked(crossings, candles, pairs, starts)
-
-
-def signal_lanes(
-    candles: Series, periods: Sequence[tuple[int, int, int]], starts: Sequence[int]
-) -> Codes:
-    """Return a row of codes for each fast, slow and signal period of MACD.
-
-    ABOVE where the line is above its signal, as `side` tells. Raises InvalidCandles.
-    """
-    from strategies.domain.kernels.signal_crossing import signal_crossings
-
-    return _walked(signal_crossings, candles, periods, starts)
-
-
-def reversal_lanes(
-    candles: Series, levels: Sequence[tuple[int, float, float]], starts: Sequence[int]
-) -> Codes:
-    """Return a row of codes for each period, low and high level of the relative strength.
-
-    ABOVE where the price moves and the strength is below the low level, BELOW where it is above the
-    high one. Raises InvalidCandles.
-    """
-    from strategies.domain.kernels.reversal import reversals
-
-    return _walked(reversals, candles, levels, starts)
+        sets = [tuple(one.params[name] for name in cls.lane_parameters) for one in strategies]
+        return _walked(cls.lane_kernel(), candles, sets, starts)
 
 
 def _walked(
-    kernel: Callable[..., None],
+    kernel: LaneKernel,
     candles: Series,
     sets: Sequence[tuple[float, ...]],
     starts: Sequence[int],
 ) -> Codes:
     """Return the codes that a kernel writes for sets of parameters, LANES of them at a time."""
-    from strategies.domain.kernels.crossing import LANES
+    from strategies.domain.kernels.lanes import LANES
 
     closes = candles.close
     if not np.isfinite(closes).all():

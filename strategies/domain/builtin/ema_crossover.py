@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Self
 
-from marketdata.domain.series import Series
 from strategies.domain.base import Floats
-from strategies.domain.deciding import LONG, SIDES, IndicatorStrategy, side
-from strategies.domain.lanes import Codes, LaneStrategy, crossing_lanes
+from strategies.domain.deciding import SIDES, side
+from strategies.domain.lanes import LaneKernel, LaneStrategy
 from strategies.domain.params import Whole, not_below
 from strategies.domain.uses import Use
 
 
-class EmaCrossover(IndicatorStrategy, LaneStrategy):
+class EmaCrossover(LaneStrategy):
     """Long while the fast average is above the slow one, out while it is below.
 
     Nothing is decided where they are equal.
@@ -29,6 +27,7 @@ class EmaCrossover(IndicatorStrategy, LaneStrategy):
         Whole("slow", "Slow period", 26, 2, 500, "Candles of the slow average."),
         SIDES,
     )
+    lane_parameters = ("fast", "slow")
 
     def contradictions(self) -> Mapping[str, str]:
         return not_below(self.params, "fast", "slow")
@@ -43,13 +42,8 @@ class EmaCrossover(IndicatorStrategy, LaneStrategy):
         fast, slow = values["fast"], values["slow"]
         return side(fast, slow, slow, below=self.out)
 
-    @property
-    def lane_targets(self) -> tuple[float, float]:
-        return LONG, self.out
+    @staticmethod
+    def lane_kernel() -> LaneKernel:
+        from strategies.domain.kernels.crossing import crossings
 
-    @classmethod
-    def process_lanes(
-        cls, strategies: Sequence[Self], candles: Series, starts: Sequence[int]
-    ) -> Codes:
-        pairs = [(one.params["fast"], one.params["slow"]) for one in strategies]
-        return crossing_lanes(candles, pairs, starts)
+        return crossings

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Self
 
-from marketdata.domain.series import Series
 from strategies.domain.base import Floats
-from strategies.domain.deciding import LONG, SIDES, IndicatorStrategy, side
-from strategies.domain.lanes import Codes, LaneStrategy, signal_lanes
+from strategies.domain.deciding import SIDES, side
+from strategies.domain.lanes import LaneKernel, LaneStrategy
 from strategies.domain.params import Whole, not_below
 from strategies.domain.uses import Use
 
 
-class Macd(IndicatorStrategy, LaneStrategy):
+class Macd(LaneStrategy):
     """Long while MACD is above its signal line, out while it is below.
 
     Nothing is decided where they are equal.
@@ -28,6 +26,7 @@ class Macd(IndicatorStrategy, LaneStrategy):
         Whole("signal", "Signal period", 9, 1, 200, "Values of MACD that the signal averages."),
         SIDES,
     )
+    lane_parameters = ("fast", "slow", "signal")
 
     def contradictions(self) -> Mapping[str, str]:
         return not_below(self.params, "fast", "slow")
@@ -42,15 +41,8 @@ class Macd(IndicatorStrategy, LaneStrategy):
         line, signal, price = values["macd"], values["signal"], values["close"]
         return side(line, signal, price, below=self.out)
 
-    @property
-    def lane_targets(self) -> tuple[float, float]:
-        return LONG, self.out
+    @staticmethod
+    def lane_kernel() -> LaneKernel:
+        from strategies.domain.kernels.signal_crossing import signal_crossings
 
-    @classmethod
-    def process_lanes(
-        cls, strategies: Sequence[Self], candles: Series, starts: Sequence[int]
-    ) -> Codes:
-        periods = [
-            (one.params["fast"], one.params["slow"], one.params["signal"]) for one in strategies
-        ]
-        return signal_lanes(candles, periods, starts)
+        return signal_crossings

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Self
 
-from marketdata.domain.series import Series
 from strategies.domain.base import Floats
-from strategies.domain.deciding import LONG, SIDES, IndicatorStrategy, chosen
-from strategies.domain.lanes import Codes, LaneStrategy, reversal_lanes
+from strategies.domain.deciding import LONG, SIDES, chosen
+from strategies.domain.lanes import LaneKernel, LaneStrategy
 from strategies.domain.params import Real, Whole, not_below
 from strategies.domain.uses import Use
 
 
-class Rsi(IndicatorStrategy, LaneStrategy):
+class Rsi(LaneStrategy):
     """Long when RSI is below the oversold level, out when it is above the overbought one.
 
     In between what is held stays, and while the price rests nothing is decided: RSI says
@@ -29,6 +27,7 @@ class Rsi(IndicatorStrategy, LaneStrategy):
         Real("overbought", "Overbought", 70.0, 1.0, 99.0, "Above it: out."),
         SIDES,
     )
+    lane_parameters = ("period", "oversold", "overbought")
 
     def contradictions(self) -> Mapping[str, str]:
         return not_below(self.params, "oversold", "overbought")
@@ -48,16 +47,8 @@ class Rsi(IndicatorStrategy, LaneStrategy):
             ]
         )
 
-    @property
-    def lane_targets(self) -> tuple[float, float]:
-        return LONG, self.out
+    @staticmethod
+    def lane_kernel() -> LaneKernel:
+        from strategies.domain.kernels.reversal import reversals
 
-    @classmethod
-    def process_lanes(
-        cls, strategies: Sequence[Self], candles: Series, starts: Sequence[int]
-    ) -> Codes:
-        levels = [
-            (one.params["period"], one.params["oversold"], one.params["overbought"])
-            for one in strategies
-        ]
-        return reversal_lanes(candles, levels, starts)
+        return reversals

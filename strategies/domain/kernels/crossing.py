@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
-from numpy.typing import NDArray
 
 from marketdata.domain.compiling import compiled
 from marketdata.domain.indicators.kernels.smoothing import corrected, smooth
 from strategies.domain.kernels.comparing import SAME
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-Codes = NDArray[np.int8]
-
-LANES: Final = 16
-"""Pairs that are walked together: what the registers of a processor hold."""
+from strategies.domain.kernels.lanes import LANES, Codes, Floats, Integers, meeting, side_code
 
 
 @compiled
@@ -35,12 +26,8 @@ def crossings(
     together. 1 is above, 2 below, 0 neither; before a start nothing is written.
     """
     quick, late = np.zeros(LANES), np.zeros(LANES)
-    weights, slower = np.empty(LANES), np.empty(LANES)
-    together = first
-    for lane in range(LANES):
-        weights[lane], slower[lane] = 2.0 / (fast[lane] + 1), 2.0 / (slow[lane] + 1)
-        together = max(together, max(first, starts[lane]) + max(slow[lane], fast[lane]))
-    together = min(together, end)
+    weights, slower = 2.0 / (fast + 1), 2.0 / (slow + 1)
+    together = meeting(first, end, starts, np.maximum(fast, slow))
     for lane in range(LANES):
         _begin(values, first, together, starts, fast, slow, codes, lane, quick, late)
     made = np.empty(LANES, np.int8)
@@ -50,7 +37,7 @@ def crossings(
             quick[lane] = corrected(quick[lane], value, weights[lane])
             late[lane] = corrected(late[lane], value, slower[lane])
             difference, least = quick[lane] - late[lane], SAME * abs(late[lane])
-            made[lane] = (difference > least) + 2 * (-difference > least)
+            made[lane] = side_code(difference, least)
         for lane in range(LANES):
             codes[lane, index] = made[lane]
 
@@ -83,4 +70,4 @@ def _begin(
         codes[lane, index] = 0
         if seen + 1 >= max(fast[lane], slow[lane]):
             difference, least = quick[lane] - late[lane], SAME * abs(late[lane])
-            codes[lane, index] = (difference > least) + 2 * (-difference > least)
+            codes[lane, index] = side_code(difference, least)

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from marketdata.domain.compiling import compiled
 from marketdata.domain.indicators.kernels.ranges import rsi, strength
 from marketdata.domain.indicators.kernels.smoothing import corrected
-from strategies.domain.kernels.crossing import LANES
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-Codes = NDArray[np.int8]
+from strategies.domain.kernels.lanes import LANES, Codes, Floats, Integers, meeting
 
 
 @compiled
@@ -31,12 +26,8 @@ def reversals(
     As `crossings` does: lane by lane until all are warm, then together. 1 is below `low`, 2 above
     `high`, which is higher; 0 is neither, or a price that rests.
     """
-    rise, fall, weights = np.empty(LANES), np.empty(LANES), np.empty(LANES)
-    together = first
-    for lane in range(LANES):
-        weights[lane] = 1.0 / period[lane]
-        together = max(together, max(first, starts[lane]) + period[lane] + 1)
-    together = min(together, end)
+    rise, fall, weights = np.empty(LANES), np.empty(LANES), 1.0 / period
+    together = meeting(first, end, starts, period + 1)
     for lane in range(LANES):
         near = slice(min(max(first, starts[lane]), together), together)
         rise[lane], fall[lane] = _begin(

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from marketdata.domain.compiling import compiled
 from marketdata.domain.indicators.kernels.smoothing import corrected, macd
 from strategies.domain.kernels.comparing import SAME
-from strategies.domain.kernels.crossing import LANES
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-Codes = NDArray[np.int8]
+from strategies.domain.kernels.lanes import LANES, Codes, Floats, Integers, meeting, side_code
 
 
 @compiled
@@ -31,13 +26,8 @@ def signal_crossings(
     As `crossings` does: lane by lane until all are warm, then together.
     """
     quick, late, average = np.empty(LANES), np.empty(LANES), np.empty(LANES)
-    weights, slower, slowest = np.empty(LANES), np.empty(LANES), np.empty(LANES)
-    together = first
-    for lane in range(LANES):
-        weights[lane], slower[lane] = 2.0 / (fast[lane] + 1), 2.0 / (slow[lane] + 1)
-        slowest[lane] = 2.0 / (signal[lane] + 1)
-        together = max(together, max(first, starts[lane]) + slow[lane] + signal[lane])
-    together = min(together, end)
+    weights, slower, slowest = 2.0 / (fast + 1), 2.0 / (slow + 1), 2.0 / (signal + 1)
+    together = meeting(first, end, starts, slow + signal)
     for lane in range(LANES):
         near = slice(min(max(first, starts[lane]), together), together)
         quick[lane], late[lane], average[lane] = _begin(
@@ -53,7 +43,7 @@ def signal_crossings(
             line = quick[lane] - late[lane]
             average[lane] = corrected(average[lane], line, slowest[lane])
             difference = line - average[lane]
-            made[lane] = (difference > least) + 2 * (-difference > least)
+            made[lane] = side_code(difference, least)
         for lane in range(LANES):
             codes[lane, index] = made[lane]
 
@@ -68,5 +58,5 @@ def _begin(
     macd(values, fast, slow, signal, state, lines, signals, rest)
     for index in range(len(values)):
         difference, least = lines[index] - signals[index], SAME * abs(values[index])
-        codes[index] = (difference > least) + 2 * (-difference > least)
+        codes[index] = side_code(difference, least)
     return state[2], state[4], state[6]
