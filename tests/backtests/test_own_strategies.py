@@ -228,30 +228,28 @@ def test_a_built_in_one_whose_configuration_fails_its_proofs_carries_a_red_badge
     ],
 )
 def test_whatever_one_does_ends_its_own_run_with_a_reason(own, body, line, reason):
-    ends_its_own_run(own(body), line, reason)
+    before = pythons()
+    backtest = ran(own(body))
+    assert (backtest.state, backtest.result_hash) == ("failed", "")
+    assert reason in backtest.error
+    assert line is None or f"mine.py, line {line}: " in backtest.error
+    assert pythons() <= before, "something is left behind"
+    assert ran("ema_crossover", parameters={"fast": 3, "slow": 9}).state == "done"
 
 
 def test_one_that_never_ends_ends_its_own_run_with_a_reason(own, settings):
     settings.STRATEGY_LIMITS = SHORT
-    ends_its_own_run(own("        while True: pass\n"), LINE, "took longer than 2 s")
+    before = pythons()
+    backtest = ran(own("        while True: pass\n"))
+    assert (backtest.state, backtest.result_hash) == ("failed", "")
+    assert f"mine.py, line {LINE}: " in backtest.error
+    assert "took longer than 2 s" in backtest.error
+    assert pythons() <= before, "something is left behind"
 
 
 def pythons():
     """Return the processes of Python that this one has started and not ended."""
     return {child for child in psutil.Process().children() if "python" in child.name()}
-
-
-def ends_its_own_run(key, line, reason):
-    before = pythons()
-    backtest = ran(key)
-    assert backtest.state == "failed"
-    assert reason in backtest.error
-    if line is not None:
-        assert f"mine.py, line {line}: " in backtest.error
-    assert backtest.result_hash == ""
-    # Nothing is left behind, and this process runs the next one.
-    assert pythons() <= before
-    assert ran("ema_crossover", parameters={"fast": 3, "slow": 9}).state == "done"
 
 
 def test_one_that_cannot_be_loaded_is_refused_when_it_is_asked_for(own):

@@ -199,9 +199,11 @@ def test_what_a_bot_did_while_its_page_heard_nothing_is_shown(open_page, site):
     line.cut()
     tell_time(site)
     step()
+    assert page.locator("table[data-kind=fills] tbody tr").count() == 0
     line.mend()
     page.wait_for_selector("table[data-kind=fills] tbody tr")
     page.wait_for_function(f"() => {drawn('unheard')}")
+    assert page.locator("table[data-kind=fills] tbody tr").count() == bot.fills.count() > 4
 
 
 def test_the_first_bot_is_shown_though_nobody_heard_of_it(open_page, site):
@@ -210,8 +212,11 @@ def test_the_first_bot_is_shown_though_nobody_heard_of_it(open_page, site):
     page.goto("/bots/")
     page.wait_for_selector("#no-bots")
     make("unheard")
+    assert page.locator("tr[data-name]").count() == 0
     line.mend()
     page.wait_for_selector("tr[data-name=unheard]")
+    assert page.locator("tr[data-name]").count() == 1
+    assert not page.is_visible("#no-bots")
 
 
 def test_every_list_of_a_bot_is_read_without_leaving_the_page(open_page, site):

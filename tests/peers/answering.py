@@ -44,8 +44,6 @@ def vectorbt_fills(given: Arrays, told: dict[str, Any]) -> Answer:
 
 def vectorbt_signals(given: Arrays, told: dict[str, Any]) -> Answer:
     """Trade an EMA crossover by signals of its own, filled at the next open with costs."""
-    import vectorbt as vbt
-
     close, opens = _series(given, "close"), given["open"]
 
     def run() -> Answer:
@@ -53,29 +51,33 @@ def vectorbt_signals(given: Arrays, told: dict[str, Any]) -> Answer:
         slow = close.ewm(span=told["slow"], adjust=False).mean().to_numpy()
         above = fast > slow
         above[: told["slow"]] = False
-        changed = np.diff(above, prepend=False)
-        entries = np.roll(changed & above, 1)
-        exits = np.roll(changed & ~above, 1)
-        entries[0] = exits[0] = False
-        portfolio = vbt.Portfolio.from_signals(
-            close,
-            entries,
-            exits,
-            price=opens,
-            fees=told["fee"],
-            slippage=told["slippage"],
-            init_cash=told["cash"],
-            freq="1min",
-        )
-        return _vectorbt(portfolio)
+        return _vectorbt(_held_while(above, close, opens, told))
 
     return _timed(run, told["rounds"])
 
 
-def vectorbt_pairs(given: Arrays, told: dict[str, Any]) -> Answer:
-    """Trade EMA crossovers of many `pairs` of periods, `columns` side by side, with all figures."""
+def _held_while(above: Any, close: Any, opens: Any, told: dict[str, Any]) -> Any:
+    """Be in while `above` says so, each time from the open after on, with costs."""
     import vectorbt as vbt
 
+    changed = np.diff(above, axis=0, prepend=np.zeros_like(above[:1]))
+    entries = np.roll(changed & above, 1, axis=0)
+    exits = np.roll(changed & ~above, 1, axis=0)
+    entries[0] = exits[0] = False
+    return vbt.Portfolio.from_signals(
+        close,
+        entries,
+        exits,
+        price=opens,
+        fees=told["fee"],
+        slippage=told["slippage"],
+        init_cash=told["cash"],
+        freq="1min",
+    )
+
+
+def vectorbt_pairs(given: Arrays, told: dict[str, Any]) -> Answer:
+    """Trade EMA crossovers of many `pairs` of periods, `columns` side by side, with all figures."""
     close, opens = _series(given, "close"), given["open"][:, None]
     pairs, width = told["pairs"], told["columns"]
     average = cache(lambda period: close.ewm(span=period, adjust=False).mean().to_numpy())
@@ -84,20 +86,7 @@ def vectorbt_pairs(given: Arrays, told: dict[str, Any]) -> Answer:
         above = np.column_stack([average(fast) > average(slow) for fast, slow in pairs])
         for column, (_, slow) in enumerate(pairs):
             above[:slow, column] = False
-        changed = np.diff(above, axis=0, prepend=np.zeros((1, len(pairs)), bool))
-        entries = np.roll(changed & above, 1, axis=0)
-        exits = np.roll(changed & ~above, 1, axis=0)
-        entries[0] = exits[0] = False
-        portfolio = vbt.Portfolio.from_signals(
-            close.to_frame(),
-            entries,
-            exits,
-            price=opens,
-            fees=told["fee"],
-            slippage=told["slippage"],
-            init_cash=told["cash"],
-            freq="1min",
-        )
+        portfolio = _held_while(above, close.to_frame(), opens, told)
         figures = {name: np.asarray(value) for name, value in _figures(portfolio).items()}
         return {**figures, "trips": np.asarray(portfolio.trades.count())}
 
