@@ -141,14 +141,29 @@ async def test_updates_follow_the_snapshot_in_order_without_holes(connect, publi
     socket = await connect()
     [snapshot] = await subscribe(socket, topic)
 
+    updates = []
     for value in range(1, 21):
         await publish(publisher, topic, value)
+        # Taken before the next is published: what waits is replaced by what is newer.
+        updates.append(await socket.receive())
 
-    updates = [await socket.receive() for _ in range(20)]
     assert [update["value"] for update in updates] == list(range(1, 21))
     assert [update["seq"] for update in updates] == list(range(2, 22))
     assert {update["type"] for update in updates} == {"update"}
     assert {update["epoch"] for update in updates} == {snapshot["epoch"]}
+
+
+async def test_final_values_that_come_all_at_once_are_each_told_in_order(connect, publisher, topic):
+    await publish(publisher, topic, 0)
+    socket = await connect()
+    await subscribe(socket, topic)
+
+    drafts = [Draft(topic, {"value": value}, is_final=True) for value in range(1, 21)]
+    await sync_to_async(publisher.publish_many)(drafts)
+
+    updates = [await socket.receive() for _ in range(20)]
+    assert [update["value"] for update in updates] == list(range(1, 21))
+    assert {update["type"] for update in updates} == {"update"}
 
 
 async def test_a_topic_without_a_message_has_an_empty_snapshot(connect, publisher, topic):
