@@ -1,5 +1,7 @@
 """The code every app shares."""
 
+import gc
+
 from django.apps import AppConfig
 
 
@@ -20,3 +22,7 @@ class CommonConfig(AppConfig):
         pre_migrate.connect(let_rest, sender=self, dispatch_uid="let-rest")
         post_migrate.connect(let_rest_no_longer, sender=self, dispatch_uid="let-rest-no-longer")
         post_migrate.connect(measure_statements, sender=self, dispatch_uid="measure-statements")
+
+        # What is there now stays: no collection looks at it again, and forks share its pages.
+        gc.freeze()
+        gc.enable()
