@@ -15,9 +15,10 @@ from bots.domain.lifecycle import State
 from bots.domain.running import Obeyed, Outcome, RunSettings, TakenBot
 from bots.domain.stepping import NEVER, may_end, next_edge, obeyed, reach, stepped
 from bots.domain.timeline import Timeline
-from bots.manager.groups import Groups, decided_anew
+from bots.manager.groups import Groups
 from bots.manager.view import InstrumentView
 from bots.models import BotCommand, BotRun
+from bots.storage.rows import AliveBot
 from marketdata.domain.timeframe import MINUTE_MS
 
 COMMANDS: Final = {
@@ -29,6 +30,8 @@ COMMANDS: Final = {
 
 Code = tuple[str, str]
 """The key of a strategy and the hash of its code."""
+
+AnyBot = AliveBot | TakenBot
 
 
 def code_of(run: RunSettings) -> Code:
@@ -45,7 +48,8 @@ class Advance:
     groups: Groups
     outdated: frozenset[Code]
     """Code that runs began with, and that is not what its strategy has now."""
-    _anew: dict[int, Decided] = field(default_factory=dict)
+    ready: dict[int, int] = field(default_factory=dict)
+    """By which version of its settings the next run of a bot may begin: nobody is asked then."""
     _targets: dict[int, Integers] = field(default_factory=dict)
 
     def outcome(
@@ -53,18 +57,18 @@ class Advance:
     ) -> Outcome | None:
         """Return what a bot does, up to `most` minutes; None when nothing is due to it.
 
-        Orders are carried out behind all minutes that are due.
+        Orders are carried out behind all minutes that are due. To be asked for a bot of which
+        everything is known; see `knows`.
         """
         is_stopping = bot.state == State.STOPPING
-        standing = self.groups.standing.get(run.group)
         decided = self._decided(bot, run)
         done = Outcome(bot, run, bot.account, decided)
-        edge_ms = self._edge(bot, run)
+        edge_ms = self._edge(bot, run, orders)
         whole = reach(
             self.line,
             bot.place,
             run.timeframe,
-            standing.cursor_ms if standing and not self._is_undecided(bot, run) else None,
+            None if decided is None else self.groups.standing[run.group].cursor_ms,
             is_stopping=is_stopping and not orders,
             edge_ms=edge_ms,
             now_ms=self.view.now_ms if self.view.is_live else 0,
@@ -82,52 +86,66 @@ class Advance:
         self._end(done, is_stopping=is_stopping, edge_ms=edge_ms)
         return done if done.steps or done.end else None
 
-    def knows(self, run: RunSettings) -> bool:
-        """Return whether it is known what a run's group decided.
+    def knows(self, bot: TakenBot, run: RunSettings, orders: Sequence[BotCommand]) -> bool:
+        """Return whether all is known that a bot needs; strategies cannot be asked any more.
 
-        Not of a run that another process has begun since the bots were looked at.
+        Not of a run that another process has begun since the bots were looked at. One that is to
+        halt needs nothing.
         """
-        return run.group in self.groups.standing or self.is_outdated(run)
+        if self.is_followed(bot, run, orders) and self.ready.get(bot.id) != bot.version:
+            return False
+        return _are_to_halt(orders) or not self.lags(bot, run)
+
+    def lags(self, bot: AnyBot, run: RunSettings) -> bool:
+        """Return whether a bot needs decisions that are not known: its group has forgotten them."""
+        if self._is_undecided(bot, run):
+            return False
+        return self.groups.decided_since(run.group, bot.place.minute_ms) is None
+
+    def is_followed(self, bot: AnyBot, run: RunSettings, orders: Sequence[BotCommand] = ()) -> bool:
+        """Return whether a run ends at an edge where another begins: its settings or code are old.
+
+        A bot on its way out needs no other run, unless this engine cannot go on with the one it is
+        in.
+        """
+        is_leaving = bot.state == State.STOPPING or _are_to_halt(orders)
+        if is_leaving and run.is_of_this_engine:
+            return False
+        return self.is_outdated(run) or _is_edited(bot, run)
 
     def is_outdated(self, run: RunSettings) -> bool:
         """Return whether a run was begun with other code than there is now."""
         return code_of(run) in self.outdated or not run.is_of_this_engine
 
-    def _is_undecided(self, bot: TakenBot, run: RunSettings) -> bool:
+    def _is_undecided(self, bot: AnyBot, run: RunSettings) -> bool:
         """Return whether a bot goes on without decisions: it, or its run, is on its way out."""
-        is_leaving = bot.state == State.STOPPING or self._is_edited(bot, run)
-        return self.is_outdated(run) or (run.group in self.groups.failed and is_leaving)
+        if self.is_outdated(run):
+            return True
+        groups, key = self.groups, run.group
+        is_lost = key in groups.lost and not groups.decided_since(key, bot.place.minute_ms)
+        is_leaving = bot.state == State.STOPPING or _is_edited(bot, run)
+        return is_leaving and (is_lost or key in groups.failed)
 
-    def _is_edited(self, bot: TakenBot, run: RunSettings) -> bool:
-        return bot.version != run.version and bot.state in (State.RUNNING, State.PAUSED)
-
-    def _edge(self, bot: TakenBot, run: RunSettings) -> int:
+    def _edge(self, bot: TakenBot, run: RunSettings, orders: Sequence[BotCommand]) -> int:
         """Return where the run is to end, in ms: at the next candle's edge after an edit.
 
-        Code that is gone, or fails, can decide on no further candle: then at the next minute. A bot
-        on its way out needs no decision, and no other run.
+        Code that is gone, or fails, can decide on no further candle: then at the next minute.
         """
-        if bot.state == State.STOPPING and run.is_of_this_engine:
+        if not self.is_followed(bot, run, orders):
             return NEVER
-        is_edited = self._is_edited(bot, run)
-        if self.is_outdated(run) or (is_edited and self._is_undecided(bot, run)):
+        if self._is_undecided(bot, run):
             return bot.place.minute_ms + (MINUTE_MS if bot.place.phase != OPENING else 0)
-        return next_edge(bot.place, run.timeframe) if is_edited else NEVER
+        return next_edge(bot.place, run.timeframe)
 
     def _decided(self, bot: TakenBot, run: RunSettings) -> Decided | None:
         """Return what a bot's group decided since it stands where it does; None: nothing any more.
 
-        What the group has forgotten is computed once for all bots that lag. What one that failed
-        has decided before holds: a bot is told to leave although its strategy fails.
+        What one that failed has decided before holds: a bot is told to leave although its strategy
+        fails.
         """
         if self._is_undecided(bot, run):
             return None
-        standing = self.groups.standing[run.group]
-        if standing.decided.reaches_back_to(bot.place.minute_ms):
-            return standing.decided
-        if standing.id not in self._anew:
-            self._anew[standing.id] = decided_anew(self.view, standing)
-        return self._anew[standing.id]
+        return self.groups.decided_since(run.group, bot.place.minute_ms)
 
     def _targets_of(self, decided: Decided | None) -> Integers:
         if decided is None:
@@ -163,3 +181,11 @@ class Advance:
             outdated = self.is_outdated(done.run)
             done.end = BotRun.End.UPGRADED if outdated else BotRun.End.EDITED
             done.is_followed = True
+
+
+def _is_edited(bot: AnyBot, run: RunSettings) -> bool:
+    return bot.version != run.version and bot.state in (State.RUNNING, State.PAUSED)
+
+
+def _are_to_halt(orders: Sequence[BotCommand]) -> bool:
+    return any(order.kind == BotCommand.Kind.HALT for order in orders)

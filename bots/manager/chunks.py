@@ -106,9 +106,10 @@ def _outcomes(advance: Advance, bots: Sequence[TakenBot]) -> tuple[list[Outcome]
         run = runs[bot.run_id]
         # What was read of the minutes begins later than where this one stands by now.
         is_before = bot.place.minute_ms < advance.line.start_ms
-        if is_before or not advance.knows(run):
+        given = orders.get(bot.id, [])
+        if is_before or not advance.knows(bot, run, given):
             continue
-        outcome = advance.outcome(bot, run, orders.get(bot.id, ()), room) if room else None
+        outcome = advance.outcome(bot, run, given, room) if room else None
         if outcome is not None:
             outcomes.append(outcome)
             room -= outcome.minutes

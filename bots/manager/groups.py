@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from django.db import InterfaceError, OperationalError
 
 from backtests.domain.engine import decisions_of
 from bots.domain.grouping import Decided, GroupKey, Seen, Why, joined_seen, seen_between
@@ -42,17 +43,30 @@ class Failure:
 
 @dataclass(slots=True, eq=False)
 class Groups:
-    """Where groups stand after a step, and why some could not decide."""
+    """Where groups stand after a step, and why some could not decide.
+
+    `anew` is everything that some decided, also what their standing keeps no more; `lost` is why
+    others could not say it again.
+    """
 
     standing: dict[GroupKey, Standing] = field(default_factory=dict)
     failed: dict[GroupKey, Failure] = field(default_factory=dict)
+    anew: dict[GroupKey, Decided] = field(default_factory=dict)
+    lost: dict[GroupKey, Failure] = field(default_factory=dict)
     has_moved: bool = False
+
+    def decided_since(self, key: GroupKey, minute_ms: int) -> Decided | None:
+        """Return what a group decided at a minute and since; None where that is not known."""
+        standing = self.standing.get(key)
+        if standing is not None and standing.decided.reaches_back_to(minute_ms):
+            return standing.decided
+        return self.anew.get(key)
 
 
 def advance_groups(view: InstrumentView, keys: Iterable[GroupKey]) -> Groups:
     """Let groups decide on every candle that is settled, and store where they stand.
 
-    A strategy that fails stops its own group only.
+    A strategy that fails stops its own group only. Raises what the database itself cannot do.
     """
     groups = Groups(read_groups(keys))
     moved = []
@@ -61,6 +75,8 @@ def advance_groups(view: InstrumentView, keys: Iterable[GroupKey]) -> Groups:
             after = _advanced(view, before)
         except Busy:
             continue
+        except (OperationalError, InterfaceError):
+            raise
         except Exception as error:
             groups.failed[key] = Failure.of(error)
             continue
@@ -76,8 +92,25 @@ def advance_groups(view: InstrumentView, keys: Iterable[GroupKey]) -> Groups:
     return groups
 
 
-def decided_anew(view: InstrumentView, standing: Standing) -> Decided:
-    """Return everything that a group decided, from its anchor on: also what it has forgotten."""
+def recall(view: InstrumentView, groups: Groups, keys: Iterable[GroupKey]) -> None:
+    """Have groups say again all that they decided: bots lag behind what their standing keeps.
+
+    Not while a row is held: it takes as long as the strategy takes. One that another thread asks
+    is left to the next step. Raises what the database itself cannot do.
+    """
+    for key in keys:
+        try:
+            groups.anew[key] = _decided_anew(view, groups.standing[key])
+        except Busy:
+            continue
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            groups.lost[key] = Failure.of(error)
+
+
+def _decided_anew(view: InstrumentView, standing: Standing) -> Decided:
+    """Return everything that a group decided, from its anchor on."""
     series = _history(view, standing.key, read_seen(standing.id), standing.cursor_ms)
     with strategy_of(standing.key) as strategy:
         return _whole(strategy, series)
@@ -90,8 +123,8 @@ def _advanced(view: InstrumentView, before: Standing) -> Standing | None:
     end_ms = timeframe.open_time(line.settled_ms(before.cursor_ms))
     if end_ms <= before.cursor_ms:
         return None
-    seen = joined_seen(before.newly_seen, seen_between(line, before.cursor_ms, end_ms))
-    with strategy_of(before.key, is_waited_for=False) as strategy:
+    seen = joined_seen(before.seen_end, seen_between(line, before.cursor_ms, end_ms))
+    with strategy_of(before.key) as strategy:
         state, decided = _decide(view, before, strategy, seen, end_ms)
     return replace(
         before,
@@ -99,7 +132,7 @@ def _advanced(view: InstrumentView, before: Standing) -> Standing | None:
         is_begun=True,
         state=dict(state),
         decided=decided,
-        newly_seen=seen,
+        seen_end=seen,
     )
 
 

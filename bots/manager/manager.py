@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 
 from bots.domain.lifecycle import State
 from bots.domain.running import RunSettings
 from bots.manager.advancing import Advance, Code, code_of
+from bots.manager.asking import ask_for_bots, asked_to_begin, fail, tried
 from bots.manager.chunks import Done, step_bots
-from bots.manager.failing import fail_bots
-from bots.manager.groups import Failure, Groups, advance_groups
-from bots.manager.starting import ask_warmup, start_bot
+from bots.manager.groups import Groups, advance_groups
+from bots.manager.starting import start_bot
 from bots.manager.strategies import describe, is_own, own_turn
 from bots.manager.view import InstrumentView
 from bots.models import Bot, BotCommand
@@ -75,19 +75,21 @@ def _pass(instrument: Instrument, done: Done) -> bool:
     _do([one for one in alive if one.id not in own_ids], view, runs, done)
     own = [one for one in alive if one.id in own_ids]
     if own:
-        _halt(own, view, runs, done)
+        halted = _halt(own, view, runs, done)
         with own_turn() as is_mine:
             if is_mine:
-                _do(own, view, runs, done)
+                _do([one for one in own if one.id not in halted], view, runs, done)
     return done.is_more
 
 
 def _with_own_strategy(bots: Sequence[AliveBot], runs: dict[int, RunSettings]) -> set[int]:
-    """Return the bots whose strategy, or that of the run they start, is somebody's own."""
-    starting = [one.id for one in bots if one.state == State.STARTING]
-    configs = Bot.objects.filter(pk__in=starting).values_list("pk", "config__strategy")
-    keys = [(one.id, runs[one.run_id].group.strategy) for one in bots if one.run_id]
-    return {bot_id for bot_id, key in (*keys, *(configs if starting else ())) if is_own(key)}
+    """Return the bots whose strategy, or that of the run they begin, is somebody's own."""
+    begun = [one for one in bots if one.run_id]
+    keys = [(one.id, runs[one.run_id].group.strategy) for one in begun]
+    beginning = {one.id for one in bots if one.state == State.STARTING}
+    beginning |= {one.id for one in begun if one.version != runs[one.run_id].version}
+    configs = Bot.objects.filter(pk__in=beginning).values_list("pk", "config__strategy")
+    return {bot_id for bot_id, key in (*keys, *(configs if beginning else ())) if is_own(key)}
 
 
 def _do(
@@ -113,17 +115,25 @@ def _by_clock(
 
 def _halt(
     bots: Sequence[AliveBot], view: InstrumentView, runs: dict[int, RunSettings], done: Done
-) -> None:
-    """Carry out orders to halt before any strategy is asked: nothing more is decided for those."""
-    ordered = [one.id for one in bots if one.has_orders]
+) -> set[int]:
+    """Carry out orders to halt before any strategy is asked: nothing more is decided for those.
+
+    Returns the bots that were ordered to. One whose run this engine cannot go on with is not among
+    them: it needs another, and a strategy that says how that begins.
+    """
+    begun = [one for one in bots if one.has_orders and one.state != State.STARTING]
+    ordered = [one.id for one in begun if runs[one.run_id].is_of_this_engine]
     if not ordered:
-        return
+        return set()
     halts = BotCommand.objects.waiting().filter(bot__in=ordered, kind=BotCommand.Kind.HALT)
     ids = set(halts.values_list("bot", flat=True))
+    before = len(done.ended)
     for seen, part in _by_clock([one for one in bots if one.id in ids], view, runs):
         if part:
             groups = Groups(read_groups({runs[one.run_id].group for one in part}))
-            _trade(seen, part, runs, groups, frozenset(), done)
+            _trade(seen, part, runs, groups, frozenset(), done, may_ask=False)
+    done.is_more |= len(done.ended) > before
+    return ids
 
 
 def _step(
@@ -149,6 +159,8 @@ def _trade(
     groups: Groups,
     outdated: frozenset[Code],
     done: Done,
+    *,
+    may_ask: bool = True,
 ) -> None:
     """Let bots do what their groups have decided, and the orders they were given."""
     first_ms = min(one.place.minute_ms for one in bots)
@@ -156,7 +168,10 @@ def _trade(
     for units in {runs[one.run_id].units for one in bots}:
         advance = Advance(view, view.line(first_ms, units), groups, outdated)
         alike = [one for one in bots if runs[one.run_id].units == units]
-        step_bots(advance, [one.id for one in alike if _is_due(one, advance)], done)
+        due = [one for one in alike if _is_due(one, advance)]
+        if may_ask:
+            ask_for_bots(advance, due, runs, done)
+        step_bots(advance, [one.id for one in due], done)
 
 
 def _is_due(bot: AliveBot, advance: Advance) -> bool:
@@ -191,32 +206,20 @@ def _fail(
     for key, failure in groups.failed.items():
         alike = [one for one in bots if runs[one.run_id].group == key]
         # Those that were edited may decide otherwise by now.
-        ids = [one.id for one in alike if one.run_id not in done.ended]
-        done.failed += fail_bots(ids, failure)
+        fail([one for one in alike if one.run_id not in done.ended], failure, done)
     done.moved |= {one.id: one.owner_id for one in bots if one.id in done.failed}
 
 
 def _start(bots: Sequence[AliveBot], view: InstrumentView, done: Done) -> None:
     """Let bots begin, some in one transaction: what takes longest of a start is its commit."""
-    ready = [one for one in bots[:_MOST_STARTED] if _tried(one, done, ask_warmup, one.id)]
+    asked = {row.pk for row in asked_to_begin(bots[:_MOST_STARTED], done)}
+    ready = [one for one in bots if one.id in asked]
     for first in range(0, len(ready), _STARTED_AT_ONCE):
         with transaction.atomic():
             chunk = ready[first : first + _STARTED_AT_ONCE]
-            begun = [one for one in chunk if _tried(one, done, start_bot, one.id, view)]
+            begun = [one for one in chunk if tried(one, done, start_bot, one.id, view)]
         done.moved |= {one.id: one.owner_id for one in begun}
         done.is_more |= bool(begun)
-
-
-def _tried(bot: AliveBot, done: Done, act: Callable[..., bool], *given: object) -> bool:
-    """Return what a part of a bot's start returns; one that fails is put in error."""
-    try:
-        return act(*given)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception as error:
-        done.failed += fail_bots([bot.id], Failure.of(error))
-        done.moved[bot.id] = bot.owner_id
-        return False
 
 
 def _clock_ms(run: RunSettings, speed: float) -> int:

@@ -27,13 +27,13 @@ class UnitsChanged(Exception):
     """An account was kept in ticks and lots that the instrument no longer has."""
 
 
-def ask_warmup(bot_id: int) -> bool:
-    """Have the strategy of a bot say how long it warms up; return True.
+def ask_warmup(bot: Bot) -> bool:
+    """Have the strategy that a bot is set to say how long it warms up; return True.
 
     Before its row is taken: the code may run in a process of its own. Raises whatever makes the
     strategy impossible.
     """
-    _warmup(Bot.objects.select_related("config").get(pk=bot_id))
+    _warmup(bot)
     return True
 
 
@@ -66,7 +66,7 @@ def begin_run(bot_id: int, start_ms: int, kernel: States | None) -> BotRun:
     """Open a run by a bot's settings as they are, and put the bot at its start.
 
     Without a `kernel` it begins with the initial balance, which is posted. To be called in a
-    transaction that holds the bot's row.
+    transaction that holds the bot's row, once its strategy was asked; see `ask_warmup`.
     """
     bot = Bot.objects.select_related("config", "instrument", "run").get(pk=bot_id)
     timeframe = Timeframe(bot.timeframe)

@@ -74,18 +74,18 @@ def own_turn() -> Iterator[bool]:
 
 
 @contextmanager
-def strategy_of(group: GroupKey, *, is_waited_for: bool = True) -> Iterator[AnyStrategy]:
+def strategy_of(group: GroupKey) -> Iterator[AnyStrategy]:
     """Give a group's strategy for as long as the block lasts; its process is kept for the next.
 
-    Raises UnknownStrategy, InvalidParameters and StrategyFailed, and Busy when it is not to be
-    waited for, after a moment in which one that is well has decided on a minute.
+    Raises UnknownStrategy, InvalidParameters and StrategyFailed, and Busy when another thread asks
+    it for longer than one that is well takes to decide on a minute.
     """
     name = (group.strategy, group.timeframe, group.params, group.source_hash)
     with _changing:
         found = _open.get(name)
     if found is None:
         found = _keep(name, _Open(make(group.strategy, json.loads(group.params), group.timeframe)))
-    if not found.lock.acquire(timeout=-1 if is_waited_for else _MOMENT_S):
+    if not found.lock.acquire(timeout=_MOMENT_S):
         raise Busy
     try:
         yield found.strategy

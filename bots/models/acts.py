@@ -24,6 +24,9 @@ class BotEvent(models.Model):
     """Something a person may ask about later: a change of state, a limit, an error."""
 
     WATCHDOG: Final = "watchdog"
+    """A source."""
+    UNDECIDED: Final = "undecided"
+    """A kind: candles, from `first_ms` to `last_ms` (close times), that nothing was decided on."""
 
     bot = models.ForeignKey(Bot, on_delete=models.CASCADE, related_name="events", db_index=False)
     run = models.ForeignKey(

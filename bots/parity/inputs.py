@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,7 +20,7 @@ from bots.domain.parity.comparing import Booked, Dropped, Recorded, Worth
 from bots.domain.parity.inputs import Given, Inputs
 from bots.domain.parity.replay import Decision
 from bots.domain.parity.slippage import Quote
-from bots.models import BotPerformance, BotRun, Fill, Order, Signal
+from bots.models import BotEvent, BotPerformance, BotRun, Fill, Order
 from bots.parity.seen import SeenMinutes, seen_minutes
 from bots.storage.revisions import as_seen
 from bots.storage.rows import kernel_of
@@ -67,7 +67,7 @@ def read_run(run_id: int) -> RunRows:
             minutes=seen_minutes(run, until.minute_ms),
             openings=_openings(run, units, until),
             missed=frozenset(to_ms(signal.time) for signal in signals if signal.is_missed),
-            undecided=_undecided(run, signals),
+            undecided=_undecided(run),
             commands=tuple(_commands(run)),
             recorded=Recorded(
                 decisions=[
@@ -128,12 +128,15 @@ def _end(run: BotRun) -> tuple[Place, States | None]:
     return Place(to_ms(bot.cursor), bot.phase), kernel_of(bot.kernel)
 
 
-def _undecided(run: BotRun, signals: Sequence[Signal]) -> frozenset[int]:
-    """Return the close of the last candle where the code that would have decided was gone."""
-    is_gone = run.end is not None and run.end_reason == BotRun.End.UPGRADED
-    if not is_gone or run.end is None or any(signal.time == run.end for signal in signals):
-        return frozenset()
-    return frozenset((to_ms(run.end),))
+def _undecided(run: BotRun) -> frozenset[int]:
+    """Return the closes of the candles at which the strategy was not asked."""
+    events = BotEvent.objects.filter(run=run, kind=BotEvent.UNDECIDED)
+    step_ms = Timeframe(run.timeframe).ms
+    return frozenset(
+        close_ms
+        for told in events.values_list("details", flat=True)
+        for close_ms in range(told["first_ms"], told["last_ms"] + 1, step_ms)
+    )
 
 
 def _openings(run: BotRun, units: Units, until: Place) -> dict[int, int]:

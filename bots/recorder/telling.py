@@ -1,4 +1,4 @@
-"""What a person may ask about later: limits that were reached, minutes left out, late decisions."""
+"""What a person may ask about later: limits that were reached, and what was left out or late."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from backtests.domain.records import Kind
 from bots.domain.booking import name_of
 from bots.domain.running import Outcome
 from bots.domain.stepping import Step
+from bots.models import BotEvent
 from marketdata.models import from_ms
 
 _INSERT: Final = """
@@ -43,11 +44,26 @@ def _told(outcome: Outcome, step: Step) -> Iterator[Told]:
     if left_out:
         details = {"minutes": len(left_out), "first_ms": left_out[0], "last_ms": left_out[-1]}
         yield "gap", left_out[0], "minutes were missing, and were left out", details
+    if outcome.decided is None:
+        yield from _undecided(outcome, step)
     for one in step.decisions:
         if one.is_missed:
             details = {"before": one.before, "target": one.target}
             yield "missed", one.close_ms, "the decision came too late for an entry", details
     yield from _limits(outcome, step)
+
+
+def _undecided(outcome: Outcome, step: Step) -> Iterator[Told]:
+    """Yield which candles closed without its strategy: a replay must not ask it either."""
+    closes = step.closes_ms[step.closes_ms % outcome.run.timeframe.ms == 0].tolist()
+    if closes:
+        details = {"candles": len(closes), "first_ms": closes[0], "last_ms": closes[-1]}
+        yield (
+            BotEvent.UNDECIDED,
+            closes[0],
+            "its strategy was not asked about candles that closed",
+            details,
+        )
 
 
 def _limits(outcome: Outcome, step: Step) -> Iterator[Told]:

@@ -38,8 +38,8 @@ class Standing:
     """Where a group stands.
 
     It has decided on every candle that closed by `cursor_ms`; `state` is its strategy's, empty
-    before the first candle and for one that has none. `newly_seen` is the end of what `read_seen`
-    returns: the last of it that is stored, and what came since.
+    before the first candle and for one that has none. `seen_end` is the end of what `read_seen`
+    returns: the last stretch of it that is stored, and what came since.
     """
 
     id: int
@@ -48,7 +48,7 @@ class Standing:
     is_begun: bool
     state: dict[str, Any]
     decided: Decided
-    newly_seen: Seen
+    seen_end: Seen
 
 
 def read_groups(keys: Iterable[GroupKey]) -> dict[GroupKey, Standing]:
@@ -62,6 +62,13 @@ def read_groups(keys: Iterable[GroupKey]) -> dict[GroupKey, Standing]:
     return found
 
 
+def read_seen(group_id: int) -> Seen:
+    """Return the minutes since its anchor that a group did not see in their first revision."""
+    found = GroupState.objects.filter(pk=group_id).values_list("seen", flat=True)
+    seen: Seen = found.first() or []
+    return seen
+
+
 def move_groups(moved: Sequence[tuple[Standing, Standing]]) -> set[int]:
     """Store where groups stand now, given as (before, after); return the ids that moved."""
     rows = [
@@ -71,7 +78,7 @@ def move_groups(moved: Sequence[tuple[Standing, Standing]]) -> set[int]:
             from_ms(after.cursor_ms),
             json.dumps(after.state),
             json.dumps(after.decided.as_json()),
-            None if after.newly_seen == before.newly_seen else json.dumps(after.newly_seen),
+            None if after.seen_end == before.seen_end else json.dumps(after.seen_end),
         )
         for before, after in moved
     ]
@@ -88,13 +95,6 @@ def _read(wanted: dict[str, GroupKey]) -> dict[GroupKey, Standing]:
     }
 
 
-def read_seen(group_id: int) -> Seen:
-    """Return the minutes since its anchor that a group did not see in their first revision."""
-    found = GroupState.objects.filter(pk=group_id).values_list("seen", flat=True)
-    seen: Seen = found.first() or []
-    return seen
-
-
 def _standing(row: Any, key: GroupKey) -> Standing:
     return Standing(
         id=row.pk,
@@ -103,7 +103,7 @@ def _standing(row: Any, key: GroupKey) -> Standing:
         is_begun=row.cursor is not None,
         state=row.state,
         decided=Decided.from_json(key.timeframe, row.recent),
-        newly_seen=[] if row.last_seen is None else [row.last_seen],
+        seen_end=[] if row.last_seen is None else [row.last_seen],
     )
 
 

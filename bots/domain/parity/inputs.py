@@ -29,7 +29,7 @@ class Inputs:
     of minutes, in ticks by open time; a minute without one fills at its candle's open. Of the
     minutes `opened` (open times) there was an opening and nothing else: their candles were waited
     for in vain. Decisions at the close times `missed` came too late for an entry, at those that are
-    `undecided` there was none: the code that would have decided was gone.
+    `undecided` there was none: the strategy was gone, it failed, or it was not to be waited for.
     """
 
     engine: BacktestingEngine
