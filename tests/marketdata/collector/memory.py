@@ -148,9 +148,18 @@ class MemorySink:
             book.put(candles)
         if rebuilt:
             book.follow_flats()
+        for hole in emission.repaired:
+            self._judge(book, hole)
         book.opened += emission.opened
         book.closed_holes += emission.repaired
         book.given_up += emission.given_up
+
+    def _judge(self, book: Book, hole: Hole) -> None:
+        """Look again at the minutes of a filled hole: no late trade tells of all of them."""
+        first_ms = Timeframe.M1.open_time(hole.after_ms)
+        for open_time_ms in range(first_ms, hole.before_ms + 1, MINUTE_MS):
+            if open_time_ms in book.candles:
+                book.put(self._rebuilt(book, open_time_ms))
 
     def _rebuilt(self, book: Book, open_time_ms: int) -> Candles:
         """Return a closed minute from the stored trades: whole if it was, or by its ids."""
