@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,9 @@ def advance_groups(view: InstrumentView, keys: Iterable[GroupKey]) -> Groups:
     """
     groups = Groups(read_groups(keys))
     moved = []
-    for key, before in groups.standing.items():
+    # The minutes that the one farthest behind reads serve the others too.
+    for before in sorted(groups.standing.values(), key=attrgetter("cursor_ms")):
+        key = before.key
         try:
             after = _advanced(view, before)
         except Busy:
