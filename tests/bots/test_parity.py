@@ -10,13 +10,15 @@ import pytest
 from bots.models import Bot, BotEvent, BotRun, Fill, Order, ParityReport, SeenMinute, Signal
 from bots.parity.reporting import make_report
 from bots.parity.running import ended_runs, open_runs, prove
-from bots.services import edit_bot, flatten_bot, pause_bot, resume_bot, stop_bot
+from bots.services import edit_bot, flatten_bot, pause_bot, resume_bot, start_bot, stop_bot
 from bots.services.parity import request_parity
 from marketdata.domain.records import Source
 from marketdata.domain.timeframe import MINUTE_MS
 from marketdata.models import Opening, from_ms, to_ms
 from marketdata.storage import write_candles
+from strategies.domain.builtin.ema_crossover import EmaCrossover
 from tcpdashboard.common.jobs.runner import run_job
+from tests.bots.scenes import forget_runs
 from tests.bots.stepping import make_trader, started, step, tell_time
 from tests.marketdata.api.conftest import START_MS, make_instrument, minutes
 from tests.marketdata.conftest import queues
@@ -140,6 +142,86 @@ def test_orders_and_edits_are_replayed_from_their_rows_and_each_run_is_proved(ma
         assert_matched(report)
     assert ended_runs() == []
     assert open_runs() == []
+
+
+def jumping(market: Market) -> Bot:
+    """Return a bot that stands where the next minute, number 80, makes its strategy want to buy."""
+    for name in ("open", "high", "low", "close"):
+        market.candles[name][:80] = 1000
+        market.candles[name][80:] = 1100
+    bot = trader(market, trading=COSTS)
+    market.go(80 - BEFORE)
+    assert not Signal.objects.filter(bot=bot).exists()
+    return bot
+
+
+def let_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self, state, candle):
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr(EmaCrossover, "step", fail)
+
+
+def test_a_strategy_that_decides_where_the_price_jumps_is_what_the_next_tests_leave_out(market):
+    bot = jumping(market)
+    market.go(1)
+    assert to_ms(Signal.objects.get(bot=bot).time) == START_MS + 81 * MINUTE_MS
+    assert_matched(report_of(bot))
+
+
+def test_an_edited_run_whose_strategy_failed_matches_although_it_decided_no_more(
+    market, monkeypatch
+):
+    bot = jumping(market)
+    let_fail(monkeypatch)
+    market.go(1)
+    bot.refresh_from_db()
+    assert bot.state == "error"
+    other = make_trader(market.row, {}, strategy="rsi", name="other").config
+    edit_bot(bot, {"config": other.name}, bot.owner)
+    start_bot(bot, bot.owner)
+    step(market.row)
+    old = BotRun.objects.filter(bot=bot).earliest("number")
+
+    report = make_report(old.pk, ASKED)
+
+    assert (old.end_reason, to_ms(old.end)) == ("edited", START_MS + 81 * MINUTE_MS)
+    assert not Signal.objects.filter(run=old).exists()
+    assert_matched(report)
+
+
+def test_a_failed_run_that_was_stopped_matches_although_it_decided_no_more(market, monkeypatch):
+    bot = jumping(market)
+    let_fail(monkeypatch)
+    market.go(10)
+    bot.refresh_from_db()
+    assert bot.state == "error"
+    stop_bot(bot, bot.owner)
+    step(market.row)
+    run = BotRun.objects.get(bot=bot)
+
+    report = report_of(bot)
+
+    assert (run.end_reason, to_ms(run.end)) == ("stopped", START_MS + 90 * MINUTE_MS)
+    assert_matched(report)
+
+
+def test_a_run_of_other_code_that_was_stopped_matches_although_it_decided_no_more(market):
+    bot = jumping(market)
+    code = bot.run.source_hash
+    BotRun.objects.filter(bot=bot).update(source_hash="0" * 64)
+    forget_runs()
+    stop_bot(bot, bot.owner)
+    market.go(1)
+    # As if a backup of the code was put back: a replay has that of the run.
+    BotRun.objects.filter(bot=bot).update(source_hash=code)
+    run = BotRun.objects.get(bot=bot)
+
+    report = report_of(bot)
+
+    assert (run.end_reason, to_ms(run.end)) == ("stopped", START_MS + 81 * MINUTE_MS)
+    assert not Signal.objects.filter(run=run).exists()
+    assert_matched(report)
 
 
 def test_an_order_that_waits_through_an_edit_is_replayed_with_the_run_that_fills_it(market):
