@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import suppress
 from typing import Final
 
 import structlog
 from django.conf import settings
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from marketdata.collector.errors import CollectorError
 from marketdata.collector.ports import History
@@ -42,7 +43,12 @@ def verify_minutes(stop: threading.Event = SHUTDOWN) -> bool:
     try:
         if not database.call(_take_turn):
             return False
-        asyncio.run(_verify_all(database, stop))
+        try:
+            asyncio.run(_verify_all(database, stop))
+        finally:
+            # Now, and not when the server has noticed that this connection is closed.
+            with suppress(OperationalError, InterfaceError):
+                database.call(_end_turn)
     finally:
         database.close()
     return True
@@ -93,3 +99,8 @@ def _take_turn() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("select pg_try_advisory_lock(%s)", [_TURN])
         return bool(cursor.fetchone()[0])
+
+
+def _end_turn() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_unlock(%s)", [_TURN])

@@ -162,8 +162,8 @@ def test_a_minute_taken_for_flat_that_had_trades_is_built_from_them(btc, tape):
     batch = InstrumentBatch("BTC-USDT", Emission(minutes=flat), END_MS)
     DatabaseSink(None, "okx-sim", None).commit(Batch((batch,)))
 
-    verify_minutes()
-    verify_minutes()
+    assert verify_minutes()
+    assert verify_minutes(), "a turn that is over is over at once"
 
     found = whole(btc)
     assert (found.verified, found.by_trades, found.flat) == (4, 4, 0)
@@ -196,7 +196,7 @@ def test_attempts_are_counted_and_end(btc, tape):
 
     attempts = []
     for _ in range(5):
-        verify_minutes()
+        assert verify_minutes()
         attempts.append(CandleConflict.objects.get().attempts)
         later()
 
