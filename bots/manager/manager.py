@@ -127,12 +127,10 @@ def _halt(
         return set()
     halts = BotCommand.objects.waiting().filter(bot__in=ordered, kind=BotCommand.Kind.HALT)
     ids = set(halts.values_list("bot", flat=True))
-    before = len(done.ended)
     for seen, part in _by_clock([one for one in bots if one.id in ids], view, runs):
         if part:
             groups = Groups(read_groups({runs[one.run_id].group for one in part}))
             _trade(seen, part, runs, groups, frozenset(), done, may_ask=False)
-    done.is_more |= len(done.ended) > before
     return ids
 
 
