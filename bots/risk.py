@@ -6,7 +6,7 @@ source owner limit, so that a replay of a bot's run finds it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -32,7 +32,7 @@ from bots.domain.risk import (
     raised_peaks,
     totals,
 )
-from bots.models import Bot, BotCommand, OwnerLimits, OwnerVerdict
+from bots.models import Bot, BotCommand, BotRun, OwnerLimits, OwnerVerdict
 from bots.models.bots import BotQuerySet
 from marketdata.domain.timeframe import DAY_MS
 from marketdata.models import Collector, to_ms
@@ -110,14 +110,30 @@ def lift(verdict: OwnerVerdict, by: Any = None) -> set[int]:
     return {instrument for _, instrument in given}
 
 
+def take_failed(bots: BotQuerySet) -> list[Bot]:
+    """Lock and return those of the bots that an error stopped, but for those that others hold."""
+    failed = bots.filter(state=Bot.State.ERROR, deleted_at=None).order_by("pk")
+    return list(failed.select_for_update(of=("self",), skip_locked=True, no_key=True))
+
+
+def within_reach(bots: BotQuerySet, failed: Sequence[Bot]) -> BotQuerySet:
+    """Return the bots that an order may reach: those alive, and those that may be so in a moment.
+
+    One in error that is not among the `failed`, whose rows were taken, is held by somebody else:
+    by the watchdog, which starts it anew, and of which nobody sees that before it is done.
+    """
+    states = (*Bot.ALIVE, Bot.State.ERROR)
+    return bots.filter(state__in=states, deleted_at=None).exclude(pk__in=[bot.pk for bot in failed])
+
+
 def stop_failed(
-    bots: BotQuerySet, source: BotCommand.Source, *, actor: Any = None, why: str = ""
+    failed: Sequence[Bot], source: BotCommand.Source, *, actor: Any = None, why: str = ""
 ) -> list[tuple[int, int]]:
-    """Order those of `bots` that an error stopped, whose runs are open, to end flat.
+    """Order those of the bots whose runs are open, taken in error, to end flat.
 
     Return them with their instruments.
     """
-    rows = _taken_failed(bots)
+    rows = begun_of(failed)
     these = Bot.objects.filter(pk__in=[row.pk for row in rows])
     told: dict[str, Any] = {"asked_by": actor, "why": why}
     given = BotCommand.objects.give(these, BotCommand.Kind.FLATTEN, source, **told)
@@ -136,16 +152,19 @@ def stop_ordered() -> set[int]:
         halts = BotCommand.objects.waiting().filter(
             bot=OuterRef("pk"), kind=BotCommand.Kind.HALT, source=source
         )
-        rows = _taken_failed(Bot.objects.filter(Exists(halts)))
+        rows = begun_of(take_failed(Bot.objects.filter(Exists(halts))))
         _stop(rows, source, why="it failed when it was ordered to halt")
         asked |= {row.instrument_id for row in rows}
     return asked
 
 
-def _taken_failed(bots: BotQuerySet) -> list[Bot]:
-    """Lock and return those of the bots that an error stopped, whose runs are open."""
-    failed = bots.filter(state=Bot.State.ERROR, run__isnull=False, run__end=None, deleted_at=None)
-    return list(failed.select_for_update(of=("self",), skip_locked=True, no_key=True))
+def begun_of(bots: Sequence[Bot]) -> list[Bot]:
+    """Return those of the bots whose runs are open."""
+    if not bots:
+        return []
+    open_runs = BotRun.objects.filter(bot__in=[bot.pk for bot in bots], end=None)
+    ids = set(open_runs.values_list("bot", flat=True))
+    return [bot for bot in bots if bot.pk in ids]
 
 
 def _stop(rows: list[Bot], source: str, *, actor: Any = None, why: str = "") -> None:
@@ -220,14 +239,15 @@ def _pass_verdict(limits: OwnerLimits, breach: Breach, now: datetime) -> set[int
 
 
 def _order(limits: OwnerLimits, told: str) -> set[int]:
-    alive = _live(limits.owner_id).filter(state__in=Bot.ALIVE)
+    failed = take_failed(_live(limits.owner_id))
+    bots = within_reach(_live(limits.owner_id), failed)
     source = BotCommand.Source.OWNER_LIMIT
     asked: set[int] = set()
     for kind in _ORDERS[OwnerLimits.Action(limits.action)]:
-        given = BotCommand.objects.give(alive, kind, source, why=told)
+        given = BotCommand.objects.give(bots, kind, source, why=told)
         asked |= {instrument for _, instrument in given}
     if limits.action != OwnerLimits.Action.BLOCK:
-        given = stop_failed(_live(limits.owner_id), source, why=told)
+        given = stop_failed(failed, source, why=told)
         asked |= {instrument for _, instrument in given}
     return asked
 

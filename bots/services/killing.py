@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,15 +15,11 @@ from django.db.models import Exists, OuterRef
 from bots.changes import change_states
 from bots.models import Bot, BotCommand, BotRun
 from bots.models.bots import BotQuerySet
-from bots.risk import stop_failed
+from bots.risk import begun_of, stop_failed, take_failed, within_reach
 from bots.services.asking import ask_for
 from tcpdashboard.common.rights import may_change
 
 KILL_SWITCH: Final = BotCommand.Source.KILL_SWITCH
-_UNBEGUN: Final = (
-    (Bot.State.STARTING, Bot.State.HALTED),
-    (Bot.State.ERROR, Bot.State.STOPPED),
-)
 
 log = structlog.get_logger(__name__)
 
@@ -51,9 +48,11 @@ def kill_bots(owner: User | None, actor: User | None, why: str = "") -> Killed:
     bots = _owned(owner)
     told: dict[str, Any] = {"asked_by": actor, "why": why}
     with transaction.atomic():
-        unbegun = _halt_unbegun(bots, actor, why)
-        reached = BotCommand.objects.give(bots.alive(), BotCommand.Kind.HALT, KILL_SWITCH, **told)
-        reached += stop_failed(bots, KILL_SWITCH, actor=actor, why=why)
+        failed = take_failed(bots)
+        unbegun = _end_unbegun(bots, failed, actor, why)
+        these = within_reach(bots, failed)
+        reached = BotCommand.objects.give(these, BotCommand.Kind.HALT, KILL_SWITCH, **told)
+        reached += stop_failed(failed, KILL_SWITCH, actor=actor, why=why)
         ask_for(instrument for _, instrument in reached)
     reached += unbegun
     log.warning("bots_killed", number=len(reached), owner=owner and owner.pk)
@@ -67,18 +66,20 @@ def _owned(owner: User | None) -> BotQuerySet:
     return Bot.objects.filter(**{"owner": owner} if owner else {})
 
 
-def _halt_unbegun(bots: BotQuerySet, actor: User | None, why: str) -> list[tuple[int, int]]:
+def _end_unbegun(
+    bots: BotQuerySet, failed: Sequence[Bot], actor: User | None, why: str
+) -> list[tuple[int, int]]:
     """Halt the bots that have no run yet, in which an order could take effect.
 
     One that failed before it began is stopped: it would be started anew.
     """
     has_run = Exists(BotRun.objects.filter(bot=OuterRef("pk"), end=None))
-    reached = list[Bot]()
-    for before, after in _UNBEGUN:
-        unbegun = bots.filter(~has_run, state=before, deleted_at=None)
-        # One that a step is just opening a run for gets an order instead.
-        rows = list(unbegun.select_for_update(skip_locked=True, no_key=True))
-        told: dict[str, Any] = {"source": KILL_SWITCH, "actor": actor, "why": why}
+    unbegun = bots.filter(~has_run, state=Bot.State.STARTING, deleted_at=None)
+    # One that a step is just opening a run for gets an order instead.
+    starting = list(unbegun.select_for_update(skip_locked=True, no_key=True))
+    begun = {bot.pk for bot in begun_of(failed)}
+    stopped = [bot for bot in failed if bot.pk not in begun]
+    told: dict[str, Any] = {"source": KILL_SWITCH, "actor": actor, "why": why}
+    for rows, after in ((starting, Bot.State.HALTED), (stopped, Bot.State.STOPPED)):
         change_states(rows, after, desired=Bot.Desired.STOPPED, **told)
-        reached += rows
-    return [(row.pk, row.instrument_id) for row in reached]
+    return [(row.pk, row.instrument_id) for row in (*starting, *stopped)]

@@ -36,12 +36,16 @@ def restart_failed(bot: Bot, now: datetime) -> bool:
     if bot.restart_at is None or has_moved:
         _note(bot, now + granted.pause(bot.restarts))
         return False
-    if now < bot.restart_at or _is_forbidden(bot):
+    if now < bot.restart_at:
         return False
     number = bot.restarts + 1
     why = f"started anew after an error, {number} of {granted.restarts}"
     try:
         with transaction.atomic():
+            # Asked once the row is ours: who passes a verdict orders what is alive, or held.
+            list(Bot.objects.select_for_update(no_key=True).filter(pk=bot.pk))
+            if _is_forbidden(bot):
+                return False
             change_state(
                 bot, Bot.State.STARTING, source=BotEvent.WATCHDOG, why=why, restarts=number
             )

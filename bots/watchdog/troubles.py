@@ -46,7 +46,7 @@ def keep_troubles(bots: Iterable[Bot], found: Mapping[int, Trouble]) -> list[Bot
             run_id=bot.run_id,
             kind="trouble",
             time=bot.cursor,
-            source="watchdog",
+            source=BotEvent.WATCHDOG,
             why=_why(bot.trouble, found[bot.pk]),
             details={"before": bot.trouble, "after": str(found[bot.pk])},
         )

@@ -15,7 +15,8 @@ from bots.risk import stop_ordered
 from bots.services import kill_bots, pause_bot, start_bot
 from tests.bots.effort import spent_s
 from tests.bots.people import make_bot, make_config, make_market, make_person
-from tests.bots.rows import make_running
+from tests.bots.rows import MINUTE, make_running
+from tests.bots.stepping import step, tell_time
 from tests.people import make_staff
 
 pytestmark = pytest.mark.django_db
@@ -163,6 +164,38 @@ def test_a_step_that_holds_a_bots_row_does_not_delay_the_order(ada):
     finally:
         may_go.set()
         thread.join(10)
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+@pytest.mark.django_db(transaction=True)
+def test_a_failed_bot_that_is_just_being_started_anew_is_halted_when_it_runs(ada, has_begun):
+    bot = make_bot(ada)
+    change_state(make_running(bot) if has_begun else start_bot(bot, ada), "error", source="step")
+    is_held, may_go = threading.Event(), threading.Event()
+
+    def watch():
+        try:
+            with transaction.atomic():
+                change_state(Bot.objects.get(pk=bot.pk), "starting", source="watchdog")
+                is_held.set()
+                may_go.wait(30)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        assert is_held.wait(10)
+        assert kill_bots(ada, ada).bots == (bot.pk,)
+    finally:
+        may_go.set()
+        thread.join(10)
+    tell_time(bot.instrument.exchange, int(MINUTE.timestamp() * 1000))
+    step(bot.instrument)
+    step(bot.instrument)
+    bot.refresh_from_db()
+    assert (bot.state, bot.desired) == ("halted", "stopped")
+    assert not BotCommand.objects.waiting().exists()
 
 
 def test_configurations_do_not_matter_to_it(ada):

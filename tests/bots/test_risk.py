@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection, transaction
 
 from bots.changes import change_state
 from bots.models import Bot, BotCommand, OwnerLimits, OwnerVerdict
 from bots.risk import accounts_of, sweep_limits
 from bots.services import lift_verdict, set_limits
+from bots.watchdog.restarts import restart_failed
 from tcpdashboard.common.models import Alert
 from tests.bots.people import make_bot, make_person
 from tests.bots.rows import DAY, MINUTE, make_running, record
@@ -189,3 +193,70 @@ def test_an_owner_who_cannot_be_judged_stops_no_other(ada, bots):
     set_limits(ada, {"max_daily_loss": 0.05}, ada)
     mark(bots[0], 8000, day_equity=10_000)
     assert sweep_limits() == {bots[0].instrument_id}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failed_bot_that_is_just_being_started_anew_enters_nothing(ada, bots):
+    change_state(bots[1], "error", source="step", why="boom")
+    set_limits(ada, {"max_drawdown": 0.1, "action": "block"}, ada)
+    mark(bots[0], 7000)
+    is_held, may_go = threading.Event(), threading.Event()
+
+    def watch():
+        try:
+            with transaction.atomic():
+                change_state(Bot.objects.get(pk=bots[1].pk), "starting", source="watchdog")
+                is_held.set()
+                may_go.wait(30)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        assert is_held.wait(10)
+        sweep_limits()
+    finally:
+        may_go.set()
+        thread.join(10)
+    assert orders() == [("one", "pause", "owner limit"), ("two", "pause", "owner limit")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_watchdog_starts_nothing_anew_of_which_a_verdict_was_passed_meanwhile(ada, bots):
+    change_state(bots[1], "error", source="step", why="boom", trouble="strategy_error")
+    Bot.objects.filter(pk=bots[1].pk).update(restart_at=MINUTE)
+    set_limits(ada, {"max_drawdown": 0.1, "action": "block"}, ada)
+    mark(bots[0], 7000)
+    seen = Bot.objects.get(pk=bots[1].pk)
+    started = []
+
+    def watch():
+        try:
+            started.append(restart_failed(seen, MINUTE + timedelta(days=1)))
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=watch)
+    with transaction.atomic():
+        sweep_limits()
+        thread.start()
+        wait_for_a_waiting_session()
+    thread.join(30)
+    assert started == [False]
+    bots[1].refresh_from_db()
+    assert bots[1].state == "error"
+
+
+def wait_for_a_waiting_session():
+    deadline = time.monotonic() + 30
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute(
+                "select exists (select from pg_locks join pg_stat_activity using (pid)"
+                " where not granted and datname = current_database())"
+            )
+            if cursor.fetchone()[0]:
+                return
+            assert time.monotonic() < deadline, "nobody waits"
+            time.sleep(0.005)
