@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any, Final
 
 from django import forms
@@ -22,8 +22,7 @@ from backtests.forms.trading import (
 from bots import services
 from bots.models import Bot, OwnerLimits
 from bots.services import InvalidBot
-from bots.storage.minutes import read_end
-from marketdata.models import Instrument, to_ms
+from marketdata.models import Instrument
 from strategies.models import StrategyConfig
 from tcpdashboard.common.forms import style
 
@@ -94,9 +93,6 @@ class BotForm(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         if problem := size_error(cleaned):
             self.add_error(f"{TRADING}size", problem)
-        begin, chosen = cleaned.get("drive_from"), cleaned.get("instrument")
-        if begin and chosen and not _is_stored(chosen, begin):
-            self.add_error("drive_from", f"No candle of {chosen} is stored from then on.")
         return cleaned
 
     def given(self) -> dict[str, Any]:
@@ -229,12 +225,6 @@ def values_of(bot: Bot) -> dict[str, Any]:
         "drive_speed": bot.drive_speed,
         **trading_initial(bot.trading, with_costs=True),
     }
-
-
-def _is_stored(name: str, begin: datetime) -> bool:
-    exchange, _, symbol = name.partition(":")
-    instrument = Instrument.objects.named(exchange, symbol)
-    return read_end(instrument, to_ms(begin), 0) is not None
 
 
 def _instruments() -> list[tuple[str, str]]:

@@ -31,8 +31,9 @@ from bots.domain.drafts import (
     OLDEST_ENTRY_S,
 )
 from bots.models import Bot
+from bots.storage.minutes import read_end
 from marketdata.domain.timeframe import Timeframe
-from marketdata.models import Instrument
+from marketdata.models import Instrument, to_ms
 from strategies.domain.spelling import did_you_mean
 from strategies.models import StrategyConfig
 
@@ -75,7 +76,8 @@ def checked(owner: Any, given: Mapping[str, Any], kept: StrategyConfig | None = 
     instrument = read.instrument()
     config = kept if kept and "config" not in given else read.config(owner)
     trading = read.trading(instrument, config)
-    age_s, notes, begin, speed = read.entry_age(), read.notes(), read.begin(), read.speed()
+    age_s, notes, speed = read.entry_age(), read.notes(), read.speed()
+    begin = read.begin(instrument)
     if read.errors or instrument is None or config is None:
         raise InvalidBot(read.errors)
     return BotDraft(name, instrument, config, trading, age_s, notes, begin, speed)
@@ -174,7 +176,7 @@ class _Reader:
     def entry_age(self) -> int | None:
         return self._whole("max_entry_age_s", least=1, most=OLDEST_ENTRY_S)
 
-    def begin(self) -> datetime | None:
+    def begin(self, instrument: Instrument | None) -> datetime | None:
         value = self._given.get("from")
         if value is None or value == "":
             return None
@@ -184,6 +186,9 @@ class _Reader:
             return None
         if begin != begin.replace(second=0, microsecond=0):
             self.errors["from"] = "expected a whole minute"
+        elif instrument is not None and read_end(instrument, to_ms(begin), 0) is None:
+            # It would wait for ever: nothing is collected for a rehearsal.
+            self.errors["from"] = f"no candle of {instrument} is stored from then on"
         return begin.astimezone(UTC)
 
     def speed(self) -> float:

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 
 from bots.domain.drafts import schema
 from bots.models import Bot, BotCommand
-from tests.bots.people import GIVEN, make_bot, make_config, make_market, make_person
+from tests.bots.people import GIVEN, make_bot, make_config, make_market, make_person, store_minute
 from tests.bots.rows import make_running
 
 pytestmark = pytest.mark.django_db
@@ -96,6 +96,7 @@ def test_a_file_that_is_not_there_and_an_unknown_owner_are_named(ada, tmp_path):
 
 
 def test_a_bot_on_stored_candles_is_made_and_started_at_once(market, tmp_path):
+    store_minute(make_market(), "2026-01-01T00:00Z")
     file = written(tmp_path, GIVEN)
     options = {"begin": "2026-01-01T00:00Z", "speed": 120.0, "name": "again", "start": True}
     run("create_bot", config=file, owner="ada", **options)

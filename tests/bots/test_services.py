@@ -153,6 +153,13 @@ def test_a_bot_on_stored_candles_has_a_begin_and_a_speed(ada):
     assert bot.drive_from.isoformat() == "2026-01-31T00:00:00+00:00"
 
 
+def test_a_bot_on_stored_candles_is_refused_where_none_follows(ada):
+    bot = make_bot(ada, **{"from": "2026-01-31T00:00Z"})
+    told = {"from": f"no candle of {bot.instrument} is stored from then on"}
+    assert refusal(checked, ada, {**GIVEN, "from": "2026-01-31T00:01Z"}) == told
+    assert refusal(clone_bot, bot, ada, {"from": "2026-02-01T00:00Z"}) == told
+
+
 def test_one_name_once_for_each_owner(ada, bob):
     make_bot(ada)
     make_bot(bob)
