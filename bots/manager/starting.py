@@ -88,6 +88,7 @@ def begin_run(bot_id: int, start_ms: int, kernel: States | None) -> BotRun:
         "timeframe": bot.timeframe,
         "trading": bot.trading,
         "units": engine.units.as_json(),
+        "min_size": engine.market.minimum_size,
         "max_entry_age_ms": timeframe.ms if age_s is None else age_s * 1000,
         "anchor": from_ms(anchor_ms(timeframe, start_ms, _warmup(bot))),
         "start": from_ms(start_ms),

@@ -180,6 +180,11 @@ class BotRun(models.Model):
     units: models.JSONField[Any, Any] = models.JSONField(
         default=dict, help_text="What a tick, a lot and a cash unit are."
     )
+    min_size = models.DecimalField(
+        max_digits=28,
+        decimal_places=16,
+        help_text="The smallest order at its start, in the unit of sizes.",
+    )
     max_entry_age_ms = models.BigIntegerField()
     anchor = models.DateTimeField(
         help_text="Open time of the first candle that its signals are computed from."

@@ -24,7 +24,7 @@ from bots.models import BotEvent, BotPerformance, BotRun, Fill, Order
 from bots.parity.seen import SeenMinutes, seen_minutes
 from bots.storage.revisions import as_seen
 from bots.storage.rows import kernel_of
-from bots.storage.runs import engine_of
+from bots.storage.runs import engine_of_run
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 from marketdata.models import Opening, from_ms, to_ms
 from marketdata.storage import read_candles
@@ -91,7 +91,7 @@ def read_run(run_id: int) -> RunRows:
 def inputs_of(rows: RunRows, strategy: AnyStrategy) -> Inputs:
     """Return the inputs of the replay. Raises InvalidSetting and InvalidTrading."""
     run = rows.run
-    engine = engine_of(run.instrument, Timeframe(run.timeframe), run.trading, rows.units)
+    engine = engine_of_run(run)
     return Inputs(
         engine=engine,
         strategy=strategy,

@@ -23,10 +23,13 @@ from (select %s::numeric as cash, %s::numeric as lot, %s::numeric as tick) as un
 
 
 def write_performance(outcomes: Sequence[Outcome]) -> None:
-    """Store a row for every candle of a bot that closed; all bots count in the same units."""
+    """Store a row for every candle of a bot that closed.
+
+    Raises ValueError unless all bots count in the same units.
+    """
     columns = _columns(outcomes)
     if columns[0]:
-        units = outcomes[0].run.units
+        (units,) = {one.run.units for one in outcomes}
         with connection.cursor() as cursor:
             cursor.execute(_INSERT, [units.cash, units.lot, units.tick, *map(_literal, columns)])
 

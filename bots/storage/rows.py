@@ -14,6 +14,7 @@ from bots.domain.halves import Place
 from bots.domain.running import TakenBot
 from bots.models import Bot, BotCommand
 
+# Whether orders wait is what `BotCommand.objects.waiting()` says.
 _ALIVE: Final = """
 select bot.id, bot.owner_id, bot.state, bot.version,
     (extract(epoch from bot.cursor) * 1000)::bigint, bot.phase, bot.run_id,
@@ -32,10 +33,6 @@ select id, owner_id, state, version, (extract(epoch from cursor) * 1000)::bigint
     run_id, kernel
 from bots_bot where id = any(%s) and state in ('running', 'paused', 'stopping')
 order by id for no key update skip locked
-"""
-_ORDERS: Final = """
-select * from bots_botcommand
-where bot_id = any(%s) and applied_at is null and dropped_at is null order by id
 """
 
 _NOWHERE: Final = Place(0, 0)
@@ -94,7 +91,7 @@ def take_bots(ids: Sequence[int]) -> list[TakenBot]:
 def orders_given(ids: Sequence[int]) -> dict[int, list[BotCommand]]:
     """Return the orders to these bots that were not carried out yet, in their order."""
     given: dict[int, list[BotCommand]] = {}
-    for order in BotCommand.objects.raw(_ORDERS, [list(ids)]):
+    for order in BotCommand.objects.waiting().filter(bot__in=ids).order_by("pk"):
         given.setdefault(order.bot_id, []).append(order)
     return given
 

@@ -1,4 +1,4 @@
-"""The settings of runs: never changed, so that a process reads each of them once."""
+"""By what runs decide and trade. It never changes, so that a process keeps what it has read."""
 
 from __future__ import annotations
 
@@ -32,21 +32,22 @@ def run_settings(ids: Iterable[int]) -> dict[int, RunSettings]:
     with connection.cursor() as cursor:
         cursor.execute(_STARTS, [list(set(ids))])
         wanted: set[tuple[int, datetime]] = set(cursor.fetchall())
-    missing = wanted - _known.keys()
-    if missing:
-        if len(_known) > _KEPT:
-            _known.clear()
-            missing = wanted
+    # Other threads add to what is known, and empty it: nothing is looked up in it twice.
+    found = {one: known for one in wanted if (known := _known.get(one)) is not None}
+    if missing := wanted - found.keys():
         unknown = BotRun.objects.filter(pk__in=[run_id for run_id, _ in missing])
         runs = unknown.select_related("instrument").defer("source")
-        _known.update(((run.pk, run.started_at), settings_of(run)) for run in runs)
-    return {one[0]: _known[one] for one in wanted}
+        read = {(run.pk, run.started_at): settings_of(run) for run in runs}
+        if len(_known) > _KEPT:
+            _known.clear()
+        _known.update(read)
+        found |= read
+    return {run_id: settings for (run_id, _), settings in found.items()}
 
 
 def settings_of(run: BotRun) -> RunSettings:
     """Return what the kernel and the group of a run need to know of it."""
-    units = Units.from_json(run.units)
-    engine = engine_of(run.instrument, Timeframe(run.timeframe), run.trading, units)
+    engine = engine_of_run(run)
     return RunSettings(
         id=run.pk,
         bot_id=run.bot_id,
@@ -55,7 +56,7 @@ def settings_of(run: BotRun) -> RunSettings:
         symbol=str(run.instrument),
         quote=run.instrument.quote,
         rules=engine.rules,
-        units=units,
+        units=Units.from_json(run.units),
         group=group_of(run),
         params=run.params,
         max_entry_age_ms=run.max_entry_age_ms,
@@ -78,19 +79,32 @@ def group_of(run: BotRun) -> GroupKey:
 
 
 def engine_of(
-    instrument: Instrument,
-    timeframe: Timeframe,
-    trading: Mapping[str, Any],
-    units: Units | None = None,
+    instrument: Instrument, timeframe: Timeframe, trading: Mapping[str, Any]
 ) -> BacktestingEngine:
-    """Return the engine whose rules and units a bot trades by.
+    """Return the engine whose rules and units a run trades by that begins now.
 
-    A run has those of the `units` that it began with, whatever the exchange has made of its tick
-    and its lot since. Raises InvalidTrading and InvalidSetting.
+    Raises InvalidTrading and InvalidSetting.
     """
-    spec = instrument.spec
-    if units is not None:
-        spec = replace(spec, tick_size=units.tick, lot_size=units.lot)
+    return _engine(_market(instrument), timeframe, trading)
+
+
+def engine_of_run(run: BotRun) -> BacktestingEngine:
+    """Return the engine whose rules and units a run trades by.
+
+    They are those of the tick, the lot and the smallest order that it began with, whatever the
+    exchange has made of them since. Raises InvalidTrading and InvalidSetting.
+    """
+    market, units = _market(run.instrument), Units.from_json(run.units)
+    spec = replace(market.spec, tick_size=units.tick, lot_size=units.lot)
+    market = replace(market, spec=spec, minimum_size=run.min_size)
+    return _engine(market, Timeframe(run.timeframe), run.trading)
+
+
+def _market(instrument: Instrument) -> Market:
     is_swap = instrument.kind == Instrument.Kind.SWAP
-    market = Market(spec, instrument.min_size, is_margined=is_swap)
-    return BacktestingEngine(market, timeframe, trading_from_json(trading, is_swap=is_swap))
+    return Market(instrument.spec, instrument.min_size, is_margined=is_swap)
+
+
+def _engine(market: Market, timeframe: Timeframe, trading: Mapping[str, Any]) -> BacktestingEngine:
+    rules = trading_from_json(trading, is_swap=market.is_margined)
+    return BacktestingEngine(market, timeframe, rules)

@@ -47,6 +47,7 @@ def open_run(bot, start, kernel, **values):
         timeframe=bot.timeframe,
         trading=bot.trading,
         units=units_of(bot).as_json(),
+        min_size=bot.instrument.min_size,
         start=start,
         first_kernel=kernel,
         **given,

@@ -13,7 +13,6 @@ from bots.domain.warming import warm_kernels
 from bots.manager import chunks
 from bots.manager.strategies import strategy_of
 from bots.models import Bot, BotCommand, BotPerformance, Fill, Order, Signal
-from bots.recorder.worth import fall
 from bots.services import flatten_bot, stop_bot
 from bots.storage.runs import run_settings
 from tests.bots.stepping import make_trader, started, step
@@ -99,10 +98,9 @@ def test_no_transaction_does_more_minutes_than_it_may(monkeypatch):
 
 def test_what_is_loaded_before_the_first_step_is_all_that_it_needs():
     warm_kernels()
-    known = set(fold.signatures)
     market, _ = down_for_long("A3-USDT")
     step(market)
-    assert set(fold.signatures) == known
+    assert len(fold.signatures) == 1, "another one was compiled while bots waited"
 
 
 def test_bots_wait_a_moment_for_a_strategy_that_another_thread_asks():
@@ -122,10 +120,3 @@ def test_bots_wait_a_moment_for_a_strategy_that_another_thread_asks():
     step(market)
     other.join(30)
     assert Signal.objects.filter(bot=bots[0]).exists()
-
-
-@pytest.mark.parametrize(
-    ("equity", "peak", "share"), [(75, 100, 0.25), (100, 100, 0.0), (-50, 100, 1.5), (0, 0, 0.0)]
-)
-def test_a_drawdown_is_a_share_of_the_highest_equity(equity, peak, share):
-    assert fall(equity, peak) == share

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bots.models import BotRun
+from bots.storage import runs
 from bots.storage.runs import run_settings
 from tests.bots.people import make_bot, make_person
 from tests.bots.rows import MINUTE, begin
@@ -28,3 +29,16 @@ def test_another_run_of_the_same_id_as_after_a_restore_has_its_own_settings(run)
     run_settings([run.pk])
     BotRun.objects.filter(pk=run.pk).update(number=7, started_at=MINUTE)
     assert run_settings([run.pk])[run.pk].number == 7
+
+
+class Emptied(dict):
+    """What is known, emptied by another thread whenever something was added to it."""
+
+    def update(self, *given):
+        super().update(*given)
+        self.clear()
+
+
+def test_settings_are_found_although_another_thread_empties_what_is_known(run, monkeypatch):
+    monkeypatch.setattr(runs, "_known", Emptied())
+    assert run_settings([run.pk])[run.pk].number == run.number

@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from bots.changes import change_state
-from bots.models import BotRun, Fill, Order
+from bots.models import BotRun, Fill, Order, ParityReport
+from bots.parity.reporting import make_report
 from bots.services import edit_bot, flatten_bot, start_bot, stop_bot
 from bots.storage.rows import kernel_of
 from marketdata.models import to_ms
@@ -158,3 +159,22 @@ def test_a_run_keeps_the_tick_it_began_with_and_the_next_one_is_refused(market):
     feed(market, 100, start=9)
     step(market)
     assert (fresh(bot).state, bot.last_error[:13]) == ("error", "UnitsChanged:")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_and_its_replay_keep_the_smallest_order_that_the_run_began_with(market):
+    bot = running(market)
+    market.min_size = 1000
+    market.save()
+    forget_runs()
+    feed(market, 100, 101, start=4, before=100)
+    feed(market, 102, start=6, before=100)
+    step(market)
+    assert fills(bot) == [(6, 10, 100)]
+    edit_bot(bot, {"trading": {"stop_loss": "0.5"}}, bot.owner)
+    feed(market, 100, start=7, before=102)
+    step(market)
+    old, new = BotRun.objects.filter(bot=bot).order_by("number")
+    report = make_report(old.pk, ParityReport.Reason.ASKED)
+    assert (report.known, report.known_divergence, report.fills) == ("matched", None, 1)
+    assert (old.min_size, new.min_size) == (Decimal("0.00001"), 1000)
