@@ -70,12 +70,15 @@ connection.settings_dict["OPTIONS"]["options"] += " -c idle_in_transaction_sessi
 
 # It looks at the settings, which are there only now.
 from tests.databases import (  # noqa: E402
+    NAME_OF_TESTS,
     TEMPLATE,
     copy_template,
     drop_database,
     empty_tables,
     use_database,
 )
+
+connection.settings_dict["OPTIONS"]["application_name"] = NAME_OF_TESTS
 
 if GIVEN_BY_CONTROLLER in os.environ:
     # On a server of our own we may do what it takes.

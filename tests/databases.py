@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -20,7 +21,18 @@ from tcpdashboard.embedded import installed_bin
 TEMPLATE = "test_tcpdashboard_template"
 """It has all tables and what migrations put into them."""
 
+NAME_OF_TESTS = "tcpdashboard tests"
+"""What this process calls its sessions, so that it can tell them from those of others."""
+
 _TURN = 20_260_105
+_LEAVE_S = 30.0
+
+_STILL_THERE = """
+select pid, concat_ws(' ', application_name, state, 'since', xact_start, left(query, 300))
+from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+    and (application_name <> %s or state <> 'idle')
+"""
 
 
 def copy_template(name: str) -> None:
@@ -58,17 +70,38 @@ def empty_tables() -> None:
     most tests do. They stay, and only tables with rows are touched.
     """
     with connection.cursor() as cursor:
+        left = _sent_away(cursor)
         leaves, referenced = _tables()
         cursor.execute(" union all ".join(map(_filled, [*leaves, *referenced])))
         filled = {name for (name,) in cursor.fetchall()}
-        if bulk := filled.intersection(leaves):
-            cursor.execute("truncate " + ", ".join(map(connection.ops.quote_name, sorted(bulk))))
-        if rows := filled.intersection(referenced):
-            with transaction.atomic():
-                # Neither in an order nor by their triggers: nothing is left that they protect.
-                cursor.execute("set local session_replication_role = replica")
-                for name in sorted(rows):
-                    cursor.execute(f"delete from {connection.ops.quote_name(name)}")
+        with transaction.atomic():
+            # Whoever was just killed, the server notices when it finds the time.
+            cursor.execute("set local lock_timeout = '30s'")
+            # Neither in an order nor by their triggers: nothing is left that they protect.
+            cursor.execute("set local session_replication_role = replica")
+            if bulk := filled.intersection(leaves):
+                names = map(connection.ops.quote_name, sorted(bulk))
+                cursor.execute("truncate " + ", ".join(names))
+            for name in sorted(filled.intersection(referenced)):
+                cursor.execute(f"delete from {connection.ops.quote_name(name)}")
+    assert not left, f"the test left somebody at work in its database: {left}"
+
+
+def _sent_away(cursor: Any) -> list[str]:
+    """Wait for whoever still uses the database; end and return who does not leave by themselves.
+
+    Processes of the test that go on would write into the tests that come after it.
+    """
+    deadline = time.monotonic() + _LEAVE_S
+    while True:
+        cursor.execute(_STILL_THERE, [NAME_OF_TESTS])
+        others = dict(cursor.fetchall())
+        if not others or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    for pid in others:
+        cursor.execute("select pg_terminate_backend(%s)", [pid])
+    return list(others.values())
 
 
 @cache

@@ -24,6 +24,7 @@ from django.test import Client
 from tcpdashboard.common.connections import connections_by_process
 from tcpdashboard.common.postgres.slots import LIMIT_OF_A_COMMAND, Slots, limit_of
 from tcpdashboard.embedded.postgres import SETTINGS
+from tests.databases import NAME_OF_TESTS
 
 ROOT = settings.BASE_DIR
 RESERVED = 3
@@ -187,6 +188,7 @@ def test_a_web_process_under_a_hundred_requests_at_once_keeps_its_bound(server):
 def test_connections_are_told_by_process():
     connection.ensure_connection()
     found = {one.process: one for one in connections_by_process()}
-    assert found[settings.PROCESS].number >= 1
-    assert found[settings.PROCESS].active >= 1
-    assert found[settings.PROCESS].limit == limit_of(settings.PROCESS)
+    process = NAME_OF_TESTS.removeprefix("tcpdashboard ")
+    assert found[process].number >= 1
+    assert found[process].active >= 1
+    assert found[process].limit == limit_of(process)

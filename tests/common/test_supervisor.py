@@ -439,8 +439,8 @@ def test_an_installation_serves_heals_outlives_its_supervisor_and_leaves_nothing
         # Killed programs and engines come back, the port stays.
         for name in ("web", "postgres", "valkey"):
             _kill(var, name)
-        assert wait_until(lambda: "postgres ended (killed by SIGKILL)" in said(var), 10)
-        assert wait_until(lambda: _answers(f"{url}health/ready"), 40), said(var)
+        assert wait_until(lambda: "postgres ended (killed by SIGKILL)" in said(var), READY_S)
+        assert wait_until(lambda: _answers(f"{url}health/ready"), READY_S), said(var)
         before = everything_of(var)
         assert len(before) > 6
     finally:
