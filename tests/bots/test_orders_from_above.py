@@ -57,7 +57,7 @@ def trade(market, price):
 
 
 @pytest.mark.timeout(120)
-def test_the_kill_switch_makes_many_bots_flat_and_halts_them_within_five_seconds():
+def test_the_kill_switch_makes_many_bots_flat_and_halts_them_with_less_than_five_seconds_of_work():
     markets = [make_market(symbol) for symbol in ("BTC-USDT", "ETH-USDT")]
     bots = [bot for market in markets for bot in long_bots(market, 50)]
     for market in markets:
@@ -79,7 +79,7 @@ def test_the_kill_switch_makes_many_bots_flat_and_halts_them_within_five_seconds
     assert set(out.values_list("reason", flat=True)) == {"command"}
     assert set(BotCommand.objects.values_list("tick", flat=True)) == {1070}
     assert BotEvent.objects.filter(source="kill switch", after="halted").count() == 100
-    assert took_s < 5
+    assert took_s < 5, "seconds of a processor, here and in the database"
 
 
 def test_an_owners_limit_ends_bots_flat_and_keeps_them_from_starting_until_it_is_lifted():
