@@ -1,5 +1,6 @@
 // A part of a page that the server makes: fetched again when something of it has changed.
 
+import { complaining } from "./notice.js";
 import { fetchPart } from "./rest.js";
 
 const REST_MS = 800; // gathers changes that come together
@@ -12,10 +13,10 @@ export class Part {
   #asked = 0;
 
   /** `element` has the address in data-part, and what is replaced in [data-content]. */
-  constructor(element, complain) {
+  constructor(element) {
     this.#element = element;
     this.#content = element.querySelector(":scope > [data-content]");
-    this.complain = complain;
+    this.load = complaining(() => this.#load());
     this.onLoaded = () => {};
   }
 
@@ -30,16 +31,16 @@ export class Part {
     this.#timer ??= setTimeout(() => this.load(), REST_MS);
   }
 
-  async load() {
+  async #load() {
     clearTimeout(this.#timer);
     this.#timer = null;
     const number = ++this.#asked;
     try {
       const html = await fetchPart(this.#address());
       if (number === this.#asked) this.#show(html);
-      this.complain("");
     } catch (error) {
-      if (number === this.#asked) this.complain(error.message);
+      // Of one that was asked for again the later answer counts.
+      if (number === this.#asked) throw error;
     }
   }
 

@@ -219,6 +219,38 @@ def test_the_first_bot_is_shown_though_nobody_heard_of_it(open_page, site):
     assert not page.is_visible("#no-bots")
 
 
+def test_why_an_order_was_refused_stays_though_the_page_is_fetched_anew(open_page, site):
+    bot = traded(site, "refused")
+    page = open_page()
+    # The browser's console tells of the refusal.
+    page.expected.append("409")
+    line = Line(page)
+    page.goto(f"/bots/{bot.pk}/")
+    page.wait_for_selector("#connection[data-state=live]")
+    line.cut()
+    stop_bot(bot, bot.owner)
+    page.click("button:text-is('Pause')")
+    page.wait_for_selector("#problem:has-text('it cannot be paused')")
+    line.mend()
+    state_is(page, "Stopping")
+    assert page.is_visible("#problem:has-text('it cannot be paused')")
+
+
+def test_a_part_that_could_not_be_fetched_says_so_until_it_was(open_page, site):
+    bot = traded(site, "unfetched")
+    page = open_page()
+    page.expected.append("503")
+    page.goto(f"/bots/{bot.pk}/")
+    page.wait_for_selector("table[data-kind=fills] tbody tr")
+    page.route("**records=trips*", lambda route: route.fulfill(status=503))
+    page.click("[data-records=trips]")
+    page.wait_for_selector("#problem")
+    page.unroute("**records=trips*")
+    page.click("[data-records=trips]")
+    page.wait_for_selector("table[data-kind=trips] tbody tr")
+    page.wait_for_selector("#problem", state="hidden")
+
+
 def test_every_list_of_a_bot_is_read_without_leaving_the_page(open_page, site):
     bot = traded(site)
     page = open_page()

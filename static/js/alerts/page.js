@@ -1,23 +1,20 @@
 // The Alerts page: the list follows what is told, and people say what they have seen.
 
+import { notice } from "../notice.js";
 import { Part } from "../part.js";
 import { order } from "../rest.js";
 import { stream } from "../stream.js";
 
+const complain = notice("problem");
 const section = document.getElementById("alerts");
-const list = new Part(section, complain);
-
-function complain(sentence) {
-  const element = document.getElementById("problem");
-  element.hidden = sentence === "";
-  element.textContent = sentence;
-}
+const list = new Part(section);
 
 async function acknowledge(button) {
   const { acknowledge: which } = button.dataset;
   button.disabled = true;
   try {
     await order(which === "all" ? `/api/v1/alerts/acknowledge/${window.location.search}` : `/api/v1/alerts/${which}/acknowledge/`);
+    complain("");
     await list.load();
   } catch (error) {
     button.disabled = false;

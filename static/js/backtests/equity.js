@@ -1,15 +1,16 @@
 // Equity against buy and hold, and the drawdown below: the stored curve, and finer ones when a
 // person zooms in.
 
+import { notice } from "../notice.js";
 import { fetchJson } from "../rest.js";
 import { line, Lines } from "./lines.js";
 
 const POINTS = 800;
 
 export class EquityChart {
-  constructor(section, complain) {
+  constructor(section) {
     this.address = section.dataset.address;
-    this.complain = complain;
+    this.complain = notice("problem");
     this.whole = JSON.parse(document.getElementById("curve-figures").textContent);
     this.columns = this.whole;
     this.asked = 0;

@@ -1,5 +1,6 @@
 // The list of backtests: it follows those that run, and lets people choose, tag and compare.
 
+import { notice } from "../notice.js";
 import { Part } from "../part.js";
 import { send } from "../rest.js";
 import { stream } from "../stream.js";
@@ -8,16 +9,11 @@ const MOST = 6;
 const LOOK_MS = 10000; // how often to ask while something runs that this person may not follow
 
 const section = document.getElementById("backtests");
-const list = new Part(document.getElementById("selection"), complain);
+const list = new Part(document.getElementById("selection"));
 const dialog = document.getElementById("notes-dialog");
+const refuse = notice("notes-problem");
 const fields = document.getElementById("notes-form");
 const stops = new Map(); // topic -> how to stop following it
-
-function complain(sentence) {
-  const element = document.getElementById("problem");
-  element.hidden = sentence === "";
-  element.textContent = sentence;
-}
 
 /** Follow exactly the jobs that are shown and not over. */
 function follow() {
@@ -72,12 +68,6 @@ section.addEventListener("click", ({ target }) => {
   refuse("");
   dialog.showModal();
 });
-
-function refuse(sentence) {
-  const element = document.getElementById("notes-problem");
-  element.hidden = sentence === "";
-  element.textContent = sentence;
-}
 
 dialog.addEventListener("click", ({ target }) => target.closest("[data-close]") !== null && dialog.close());
 fields.addEventListener("submit", async (event) => {

@@ -1,5 +1,6 @@
 // The form of a new backtest: parameters follow the strategy, coverage the instrument and range.
 
+import { notice } from "../notice.js";
 import { fetchPart } from "../rest.js";
 
 const PAUSE_MS = 300;
@@ -8,6 +9,7 @@ class NewBacktest {
   constructor(form) {
     this.form = form;
     this.asked = { parameters: 0, coverage: 0 };
+    this.complain = { parameters: notice("problem"), coverage: notice("problem") };
     this.timer = null;
     form.addEventListener("change", ({ target }) => this.onChange(target.name));
     form.addEventListener("input", ({ target }) => isRange(target.name) && this.coverSoon());
@@ -57,9 +59,9 @@ class NewBacktest {
     try {
       const html = await fetchPart(`${this.form.dataset[name]}?${new URLSearchParams(query)}`);
       if (number === this.asked[name]) element.innerHTML = html;
-      complain("");
+      this.complain[name]("");
     } catch (error) {
-      complain(error.message);
+      this.complain[name](error.message);
     }
   }
 
@@ -69,12 +71,6 @@ class NewBacktest {
 }
 
 const isRange = (name) => ["instrument", "start", "end"].includes(name);
-
-function complain(sentence) {
-  const element = document.getElementById("problem");
-  element.hidden = sentence === "";
-  element.textContent = sentence;
-}
 
 const form = document.getElementById("new-backtest");
 if (form !== null) new NewBacktest(form);

@@ -5,16 +5,17 @@ import "../chart/element.js";
 import { onAppearance } from "../appearance.js";
 import { WindowSource } from "../chart/source.js";
 import { capacity, confined, isServed, levelFor, panned, span, windowAround, zoomed } from "../chart/view.js";
+import { notice } from "../notice.js";
 import { fetchJson } from "../rest.js";
 
 const PAUSE_MS = 120;
 const FIRST_CANDLES = 200;
 
 export class PriceChart {
-  constructor(section, complain) {
+  constructor(section) {
     this.settings = JSON.parse(document.getElementById("chart-settings").textContent);
     this.section = section;
-    this.complain = complain;
+    this.complain = notice("problem");
     this.chart = section.querySelector("tcp-chart");
     this.source = new WindowSource(section.dataset.base);
     this.figure = "";

@@ -10,12 +10,6 @@ const OVER = new Set(["done", "failed", "cancelled"]);
 const WORDS = { queued: "Waiting", running: "Running", paused: "Paused", cancelling: "Being cancelled" };
 const LOOK_MS = 5000; // how often to look for the end where the topic tells nothing
 
-function complain(sentence) {
-  const element = document.getElementById("problem");
-  element.hidden = sentence === "";
-  element.textContent = sentence;
-}
-
 function follow(section) {
   const word = document.getElementById("progress-word");
   if (word === null) return;
@@ -43,11 +37,11 @@ async function look(section) {
 function startCharts() {
   const equity = document.getElementById("equity");
   if (equity === null) return;
-  new EquityChart(equity, complain);
+  new EquityChart(equity);
   const price = document.getElementById("price");
   if (price === null) return;
-  const chart = new PriceChart(price, complain);
-  const trades = new Trades(document.getElementById("trades"), chart, complain);
+  const chart = new PriceChart(price);
+  const trades = new Trades(document.getElementById("trades"), chart);
   price.addEventListener("click", ({ target }) => {
     const button = target.closest("[data-trip]");
     if (button !== null) trades.step(Number(button.dataset.trip));

@@ -1,6 +1,7 @@
 // The page of one search: progress as it is told, trials, the table of two parameters, all axes.
 
 import { whole } from "../format.js";
+import { complaining, notice } from "../notice.js";
 import { Part } from "../part.js";
 import { fetchJson, order } from "../rest.js";
 import { stream } from "../stream.js";
@@ -10,19 +11,14 @@ import { Parallel } from "./parallel.js";
 const REST_MS = 3000; // how often the tables follow while trials come in
 const LOOK_MS = 8000; // a message may be lost: how often to ask whether it is over
 
+const complain = notice("problem");
 const section = document.getElementById("search");
 const { api } = section.dataset;
-const trials = new Part(document.getElementById("trials"), complain);
+const trials = new Part(document.getElementById("trials"));
 const heatSection = document.getElementById("heat");
-const heat = heatSection === null ? null : new Part(heatSection, complain);
+const heat = heatSection === null ? null : new Part(heatSection);
 let state = section.dataset.state;
 let followed = null;
-
-function complain(sentence) {
-  const element = document.getElementById("problem");
-  element.hidden = sentence === "";
-  element.textContent = sentence;
-}
 
 function follow() {
   if (state === "done" || state === "cancelled") return;
@@ -38,13 +34,9 @@ function follow() {
   setInterval(() => document.hidden || look(), LOOK_MS);
 }
 
-async function look() {
-  try {
-    if ((await fetchJson(api)).state !== state) window.location.reload();
-  } catch (error) {
-    complain(error.message);
-  }
-}
+const look = complaining(async () => {
+  if ((await fetchJson(api)).state !== state) window.location.reload();
+});
 
 async function refresh() {
   await Promise.all([trials.load(), heat?.load(), showParallel()]);
@@ -55,17 +47,13 @@ const parallel = new Parallel(document.getElementById("parallel"), document.getE
 
 let asked = 0; // the newest question: an answer may come after that of a later one
 
-async function showParallel() {
+const showParallel = complaining(async () => {
   const number = ++asked;
-  try {
-    // Of the window whose trials the table shows.
-    const chosen = new FormData(document.getElementById("trial-filters")).get("window") ?? 0;
-    const found = await fetchJson(`${api}columns/?most=400&window=${chosen}`);
-    if (number === asked) parallel.show(found, section.dataset.objective);
-  } catch (error) {
-    complain(error.message);
-  }
-}
+  // Of the window whose trials the table shows.
+  const chosen = new FormData(document.getElementById("trial-filters")).get("window") ?? 0;
+  const found = await fetchJson(`${api}columns/?most=400&window=${chosen}`);
+  if (number === asked) parallel.show(found, section.dataset.objective);
+});
 
 /** Selects of a part ask for it again; a page of trials does too. */
 function listen(part, form) {

@@ -5,11 +5,7 @@ import { stream } from "../stream.js";
 
 const section = document.getElementById("searches");
 const stops = new Map();
-const list = new Part(section, (sentence) => {
-  const element = document.getElementById("problem");
-  element.hidden = sentence === "";
-  element.textContent = sentence;
-});
+const list = new Part(section);
 
 function follow() {
   const rows = [...section.querySelectorAll("[data-topic]")].filter(({ dataset }) => ["waiting", "running", "paused"].includes(dataset.state));

@@ -4,10 +4,10 @@
 import { Part } from "../part.js";
 
 export class Trades {
-  constructor(section, price, complain) {
+  constructor(section, price) {
     this.section = section;
     this.price = price;
-    this.part = new Part(section, complain);
+    this.part = new Part(section);
     this.shown = null; // the number of the trip that the chart shows
     this.part.onLoaded = () => this.mark();
     section.addEventListener("change", ({ target }) => target.form?.id === "trade-filters" && this.ask());

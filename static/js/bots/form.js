@@ -1,32 +1,24 @@
 // The form of a bot: what is known of the chosen strategy and data, and a backtest before it starts.
 
 import { percent, whole } from "../format.js";
+import { complaining, notice } from "../notice.js";
 import { fetchJson, fetchPart, order } from "../rest.js";
 import { followJob } from "./jobs.js";
 
+const complain = notice("problem");
 const form = document.getElementById("bot-form");
 const facts = document.getElementById("facts");
 const outcome = document.getElementById("rehearsal");
 
-function complain(sentence) {
-  const element = document.getElementById("problem");
-  element.hidden = sentence === "";
-  element.textContent = sentence;
-}
-
 /** Show what is known of the chosen configuration and instrument. */
-async function showFacts() {
+const showFacts = complaining(async () => {
   const query = new URLSearchParams();
   for (const name of ["config", "instrument"]) {
     const field = form.elements[name];
     if (field !== undefined) query.set(name, field.value);
   }
-  try {
-    facts.innerHTML = await fetchPart(`${form.dataset.facts}?${query}`);
-  } catch (error) {
-    complain(error.message);
-  }
-}
+  facts.innerHTML = await fetchPart(`${form.dataset.facts}?${query}`);
+});
 
 /** Let a worker prove the configuration, and show the verdict when it is there. */
 async function prove(button) {

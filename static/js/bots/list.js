@@ -1,5 +1,6 @@
 // The Bots page: live figures in the rows, filters, and orders to one bot, several or all.
 
+import { notice } from "../notice.js";
 import { Part } from "../part.js";
 import { fetchJson } from "../rest.js";
 import { stream } from "../stream.js";
@@ -8,24 +9,15 @@ import { giveBulk, giveOrder, kill } from "./orders.js";
 
 const LOOK_MS = 20000; // how often the table is asked for again, should messages be lost
 
+const complain = notice("problem");
+const tell = notice("outcome");
 const section = document.getElementById("bots");
 const chosen = new Set();
 const stops = new Map(); // topic -> how to stop following it
 let table = null;
 
-function complain(sentence) {
-  const element = document.getElementById("problem");
-  element.hidden = sentence === "";
-  element.textContent = sentence;
-}
-
-function tell(sentence) {
-  const element = document.getElementById("outcome");
-  element.hidden = sentence === "";
-  element.textContent = sentence;
-}
-
 async function carefully(act) {
+  complain("");
   tell("");
   try {
     await act();
@@ -110,18 +102,16 @@ section?.addEventListener("change", ({ target }) => {
 
 async function orderOne(button) {
   const { bot, name } = button.closest("[data-bot]").dataset;
-  complain("");
   if ((await giveOrder(bot, name, button.dataset.order)) !== null) await table.load();
 }
 
 async function orderChosen(name) {
   const names = new Map([...section.querySelectorAll("[data-bot]")].map(({ dataset }) => [dataset.bot, dataset.name]));
-  complain("");
   const told = await giveBulk([...chosen].map(Number), name);
   if (told === null) return;
   await table.load();
   const refused = Object.entries(told.refused).map(([bot, why]) => `${names.get(bot) ?? bot}: ${why}`);
-  complain(refused.length > 0 ? `${told.done.length} done, ${refused.length} refused. ${refused.slice(0, 3).join("; ")}` : "");
+  if (refused.length > 0) complain(`${told.done.length} done, ${refused.length} refused. ${refused.slice(0, 3).join("; ")}`);
 }
 
 document.addEventListener("click", ({ target }) => {
@@ -146,7 +136,7 @@ if (nothing !== null) {
   stream.subscribe(nothing.dataset.topic, lookForFirst, lookForFirst);
 }
 if (section !== null) {
-  table = new Part(section, complain);
+  table = new Part(section);
   table.onLoaded = () => {
     document.getElementById("bot-counts").textContent = section.querySelector("[data-counts]").dataset.counts;
     follow();

@@ -1,6 +1,7 @@
 // The page of a bot: what it is worth as it is told, its curve, its chart and its records.
 
 import { watchAge } from "../connection.js";
+import { complaining, notice } from "../notice.js";
 import { Part } from "../part.js";
 import { fetchJson, order } from "../rest.js";
 import { stream } from "../stream.js";
@@ -15,9 +16,10 @@ const DAY_MS = 86400000;
 const LATER_MS = 1200; // gathers what a step changes before lists are fetched again
 const LOOK_MS = 20000; // how often the bot is asked for again, should messages be lost
 
+const complain = notice("problem");
 const place = document.getElementById("state");
-const state = new Part(place, complain);
-const records = new Part(document.getElementById("records"), complain);
+const state = new Part(place);
+const records = new Part(document.getElementById("records"));
 const equity = document.getElementById("equity");
 const curve = new Curve(document.getElementById("curve"));
 const settings = JSON.parse(document.getElementById("price-settings").textContent);
@@ -27,12 +29,6 @@ let told = null; // the row that was told last
 let isDeleted = false;
 let timer = null;
 let hasDone = false; // since what is drawn was fetched
-
-function complain(sentence) {
-  const element = document.getElementById("problem");
-  element.hidden = sentence === "";
-  element.textContent = sentence;
-}
 
 // ------------------------------------------------------------------ live
 
@@ -76,20 +72,16 @@ function later(hasActed) {
 
 // ------------------------------------------------------------------ curve
 
-async function showCurve() {
+const showCurve = complaining(async () => {
   const query = new URLSearchParams({ max_points: POINTS });
   const now = told?.last_candle_ms ?? Date.now();
   if (days !== "all") query.set("start", Math.max(0, now - Number(days) * DAY_MS));
-  try {
-    const columns = await fetchJson(`${equity.dataset.curve}?${query}`);
-    const isEmpty = columns.time.length === 0;
-    document.getElementById("no-curve").hidden = !isEmpty;
-    document.getElementById("curve").hidden = isEmpty;
-    if (!isEmpty) await curve.show(columns);
-  } catch (error) {
-    complain(error.message);
-  }
-}
+  const columns = await fetchJson(`${equity.dataset.curve}?${query}`);
+  const isEmpty = columns.time.length === 0;
+  document.getElementById("no-curve").hidden = !isEmpty;
+  document.getElementById("curve").hidden = isEmpty;
+  if (!isEmpty) await curve.show(columns);
+});
 
 equity.addEventListener("click", ({ target }) => {
   const button = target.closest("[data-days]");
@@ -139,8 +131,9 @@ async function give(name) {
 async function replay(bot) {
   const { topic } = await order(`/api/v1/bots/${bot}/parity/`);
   followJob(topic, (job) => {
-    // What is fetched well takes a complaint away.
-    Promise.all([records.load(), state.load()]).then(() => job.error && complain(job.error));
+    if (job.error) complain(job.error);
+    records.load();
+    state.load();
   });
 }
 

@@ -1,5 +1,7 @@
 // The dialog in which indicators are chosen. A choice is written `key:value:value`.
 
+import { notice } from "../notice.js";
+
 const MAX_CHOICES = 8;
 
 export class IndicatorDialog {
@@ -8,6 +10,8 @@ export class IndicatorDialog {
   #registry;
   #choices;
   #onChange;
+  /** Tell in the dialog what is wrong with the choice, or that nothing is. */
+  complain = notice("indicators-problem");
 
   constructor(registry, text, onChange) {
     this.#registry = new Map(registry.map((indicator) => [indicator.key, indicator]));
@@ -19,13 +23,6 @@ export class IndicatorDialog {
 
   open() {
     this.#dialog.showModal();
-  }
-
-  /** Tell in the dialog what is wrong with the choice, or that nothing is. */
-  complain(sentence) {
-    const element = document.getElementById("indicators-problem");
-    element.hidden = sentence === "";
-    element.textContent = sentence;
   }
 
   #offer(registry) {

@@ -1,12 +1,13 @@
 // One day of one instrument, below the heat map.
 
+import { notice } from "../notice.js";
 import { fetchPart } from "../rest.js";
 
 export class DayPanel {
-  constructor(element, pattern, complain) {
+  constructor(element, pattern) {
     this.element = element;
     this.pattern = pattern;
-    this.complain = complain;
+    this.complain = notice("problem");
     this.shown = null; // { symbol, day }
     this.returnTo = null;
     element.addEventListener("click", (event) => event.target.closest("[data-close-day]") && this.close());

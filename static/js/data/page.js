@@ -1,5 +1,6 @@
 // The Data page: the heat map, and lists that follow what is told of gaps and jobs.
 
+import { complaining, notice } from "../notice.js";
 import { Part } from "../part.js";
 import { fetchJson, order } from "../rest.js";
 import { stream } from "../stream.js";
@@ -9,17 +10,12 @@ import { fillTable, HeatMap } from "./heatmap.js";
 
 const FIGURES_MS = 60000; // how often the map is asked for again; gaps come by themselves
 
+const complain = notice("problem");
 const coverage = document.getElementById("coverage");
-const gaps = new Part(document.getElementById("gaps"), complain);
-const backfills = new Part(document.getElementById("backfills"), complain);
+const gaps = new Part(document.getElementById("gaps"));
+const backfills = new Part(document.getElementById("backfills"));
 let map = null;
 let day = null;
-
-function complain(sentence) {
-  const element = document.getElementById("problem");
-  element.hidden = sentence === "";
-  element.textContent = sentence;
-}
 
 function showFigures(figures) {
   map.show(figures);
@@ -29,7 +25,7 @@ function showFigures(figures) {
 function startMap() {
   const heat = document.getElementById("heat");
   if (heat === null) return;
-  day = new DayPanel(document.getElementById("day"), coverage.dataset.day, complain);
+  day = new DayPanel(document.getElementById("day"), coverage.dataset.day);
   map = new HeatMap(heat, (symbol, date, hasKeys) => day.open(symbol, date, hasKeys));
   showFigures(JSON.parse(document.getElementById("coverage-figures").textContent));
   const named = dayOfAddress();
@@ -37,15 +33,9 @@ function startMap() {
   setInterval(() => document.hidden || askForFigures(), FIGURES_MS);
 }
 
-async function askForFigures() {
-  if (map === null) return;
-  try {
-    showFigures(await fetchJson(coverage.dataset.figures));
-    complain("");
-  } catch (error) {
-    complain(error.message);
-  }
-}
+const askForFigures = complaining(async () => {
+  if (map !== null) showFigures(await fetchJson(coverage.dataset.figures));
+});
 
 function startGaps() {
   const filters = document.getElementById("gap-filters");
@@ -63,7 +53,7 @@ function startGaps() {
 /** Storage is measured when somebody comes near it, what would go when somebody asks. */
 function startLate() {
   const storage = document.getElementById("storage");
-  const part = new Part(storage, complain);
+  const part = new Part(storage);
   const watcher = new IntersectionObserver(([entry]) => {
     if (!entry.isIntersecting) return;
     watcher.disconnect();
@@ -71,7 +61,7 @@ function startLate() {
   }, { rootMargin: "300px" });
   watcher.observe(storage);
   const retention = document.getElementById("retention");
-  const plan = new Part(retention, complain);
+  const plan = new Part(retention);
   retention.addEventListener("toggle", () => retention.open && plan.load());
 }
 
@@ -81,11 +71,10 @@ async function give(button, address, ...changed) {
   try {
     await order(address);
     complain("");
-    await Promise.all(changed.map((each) => each?.load()));
   } catch (error) {
-    await Promise.all(changed.map((each) => each?.load()));
     complain(error.message);
   }
+  await Promise.all(changed.map((each) => each?.load()));
   button.disabled = false;
 }
 

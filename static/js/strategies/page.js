@@ -1,23 +1,19 @@
 // The Strategies page: checks are asked for and followed, people's own strategies fetched.
 
+import { notice } from "../notice.js";
 import { Part } from "../part.js";
 import { order } from "../rest.js";
 import { stream } from "../stream.js";
 
 const OVER = new Set(["done", "failed", "cancelled"]);
+const complain = notice("problem");
 const parts = new Map(); // the element of one strategy's configurations -> Part
 const followed = new Set();
-
-function complain(sentence) {
-  const element = document.getElementById("problem");
-  element.hidden = sentence === "";
-  element.textContent = sentence;
-}
 
 function partOf(element) {
   let part = parts.get(element);
   if (part === undefined) {
-    part = new Part(element, complain);
+    part = new Part(element);
     part.onLoaded = followAll;
     parts.set(element, part);
   }
@@ -30,13 +26,12 @@ function follow(item, topic) {
   followed.add(topic);
   const part = partOf(item.closest("[data-part]"));
   const id = item.dataset.config;
-  const stop = stream.subscribe(topic, async ({ job }) => {
+  const stop = stream.subscribe(topic, ({ job }) => {
     const shown = document.querySelector(`[data-config="${id}"]`);
     if (shown !== null) show(shown, job);
     if (!OVER.has(job.state)) return;
     stop();
-    await part.load();
-    // Afterwards: what is loaded without a problem takes away what was complained of.
+    part.load();
     if (job.state === "failed") complain(`The check failed: ${job.error}`);
   });
 }
@@ -72,7 +67,7 @@ document.addEventListener("click", async ({ target }) => {
 
 const own = document.getElementById("own");
 if (own !== null) {
-  const part = new Part(own, complain);
+  const part = new Part(own);
   part.onLoaded = followAll;
   part.load();
 }
