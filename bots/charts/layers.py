@@ -9,8 +9,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from backtests.domain.records import Integers
+from backtests.domain.units import Units
+from bots.domain.trailing import trailing_levels
 from bots.domain.trips import RoundTrip
 from marketdata.domain.timeframe import MINUTE_MS
 
@@ -26,12 +28,12 @@ MOST_LINES: Final = 500
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Minutes:
-    """1m candles from `start_ms` on: open times (ms) and their extreme prices."""
+    """1m candles from `start_ms` on: open times (ms) and their extreme prices in ticks."""
 
     start_ms: int
-    times: NDArray[np.int64]
-    high: NDArray[np.float64]
-    low: NDArray[np.float64]
+    times: Integers
+    high: Integers
+    low: Integers
 
 
 def fill_marks(fills: Iterable[Any]) -> list[Mark]:
@@ -89,29 +91,47 @@ def stop_lines(
     return lines
 
 
+def trailed(
+    trips: Sequence[RoundTrip], rules: Sequence[Rules], start_ms: int, end_ms: int
+) -> list[RoundTrip]:
+    """Return the newest of the trips that had a trailing stop and were open in a stretch."""
+    shown = []
+    for trip in trips[-MOST_LINES:]:
+        first, last = _ms(trip.entry), _ms(trip.exit) if trip.exit else end_ms
+        edits = [_ms(start) for start, _ in rules if trip.entry < start and _ms(start) < last]
+        when = np.array([first, *edits], np.int64)
+        if first < end_ms and last >= start_ms and _shares("trailing_stop", when, rules).any():
+            shown.append(trip)
+    return shown
+
+
 def trail_lines(
-    trips: Sequence[RoundTrip], rules: Sequence[Rules], minutes: Minutes, end_ms: int
+    trips: Sequence[RoundTrip],
+    rules: Sequence[Rules],
+    units: Units,
+    minutes: Minutes,
+    end_ms: int,
 ) -> list[dict[str, Any]]:
-    """Return how the trailing stops of the newest round trips followed the price, in steps.
+    """Return how the trailing stops of round trips followed the price, in steps.
 
     A stop moves when a minute closes. Trips that began before `minutes` are left out.
     """
     times: list[int | None] = []
     values: list[float | None] = []
-    for trip in trips[-MOST_LINES:]:
+    for trip in trips:
         if _ms(trip.entry) < minutes.start_ms or _ms(trip.entry) >= end_ms:
             continue
-        when, levels = _trail(trip, rules, minutes, end_ms)
-        if not np.isnan(levels).all():
+        when, levels = _trail(trip, rules, units, minutes, end_ms)
+        if levels.any():
             times += [*when.tolist(), None]
-            values += [None if np.isnan(level) else level for level in levels.tolist()] + [None]
+            values += [float(units.price(one)) if one else None for one in levels.tolist()] + [None]
     return [{"title": "Trailing stop", "time": times, "value": values}] if times else []
 
 
 def _trail(
-    trip: RoundTrip, rules: Sequence[Rules], minutes: Minutes, end_ms: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return when the stop of a trip moved, with its end, and where to; NaN without one."""
+    trip: RoundTrip, rules: Sequence[Rules], units: Units, minutes: Minutes, end_ms: int
+) -> tuple[Integers, Integers]:
+    """Return when the stop of a trip moved, with its end, and where to in ticks; 0 without one."""
     first, last = _ms(trip.entry), _ms(trip.exit) if trip.exit else end_ms
     held = slice(
         np.searchsorted(minutes.times, first),
@@ -119,21 +139,18 @@ def _trail(
     )
     is_long = trip.side == "long"
     reached = minutes.high[held] if is_long else minutes.low[held]
-    follow = np.maximum if is_long else np.minimum
-    best = follow.accumulate(np.append(float(trip.entry_price), reached))
     when = np.append(first, minutes.times[held] + MINUTE_MS)
-    share = _shares("trailing_stop", np.append(first, minutes.times[held]), rules)
-    level = best * (1 - share if is_long else 1 + share)
-    is_off = np.isnan(level)
-    moved = np.append(True, (np.diff(level) != 0) & ~(is_off[1:] & is_off[:-1]))
-    return np.append(when[moved], max(first, last)), np.append(level[moved], level[-1])
+    shares = _shares("trailing_stop", np.append(first, minutes.times[held]), rules)
+    levels = trailing_levels(int(trip.first_price / units.tick), reached, shares, is_long=is_long)
+    moved = np.append(True, np.diff(levels) != 0)
+    return np.append(when[moved], max(first, last)), np.append(levels[moved], levels[-1])
 
 
-def _shares(name: str, when: NDArray[np.int64], rules: Sequence[Rules]) -> NDArray[np.float64]:
-    """Return a setting as it was at each time; NaN where it was off."""
+def _shares(name: str, when: Integers, rules: Sequence[Rules]) -> Integers:
+    """Return a setting as it was at each time, in millionths; 0 where it was off."""
     begun = np.array([_ms(start) for start, _ in rules], dtype=np.int64)
-    found = [np.nan, *(float(trading.get(name) or np.nan) for _, trading in rules)]
-    return np.array(found)[np.searchsorted(begun, when, side="right")]
+    found = [0, *(int(Decimal(str(trading.get(name) or 0)) * _PPM) for _, trading in rules)]
+    return np.array(found, np.int64)[np.searchsorted(begun, when, side="right")]
 
 
 def _rules_at(time: datetime, rules: Sequence[Rules]) -> Mapping[str, Any]:

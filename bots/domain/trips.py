@@ -23,12 +23,16 @@ class FillLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RoundTrip:
-    """From flat to flat; prices are averages. Of an open one `exit` and `profit` are None."""
+    """From flat to flat; prices are averages. Of an open one `exit` and `profit` are None.
+
+    `first_price` is that of the first fill.
+    """
 
     entry: datetime
     exit: datetime | None
     side: str
     quantity: Decimal
+    first_price: Decimal
     entry_price: Decimal
     exit_price: Decimal | None
     fees: Decimal
@@ -66,6 +70,7 @@ def _trip(fills: Sequence[FillLike]) -> RoundTrip:
         exit=last.time if is_closed else None,
         side="long" if is_long else "short",
         quantity=sum((abs(fill.quantity) for fill in into), Decimal()),
+        first_price=first.price,
         entry_price=_average(into),
         exit_price=_average(out) if out else None,
         fees=fees,

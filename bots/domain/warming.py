@@ -13,6 +13,7 @@ from backtests.domain.settings import Trading
 from bots.domain.halves import OPENING, Place
 from bots.domain.stepping import Account, obeyed, reach, stepped
 from bots.domain.timeline import StoredMinutes, timeline
+from bots.domain.trailing import trailing_levels
 from marketdata.domain.columns import COLUMN_TYPES, CandleColumns
 from marketdata.domain.records import InstrumentSpec
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
@@ -31,3 +32,4 @@ def warm_kernels() -> None:
     until = reach(line, account.place, Timeframe.M1, None)
     after = stepped(account, engine.rules, line, targets, until).after
     obeyed(after, engine.rules, Command.FLATTEN, 10)
+    trailing_levels(10, targets[:3], targets, is_long=True)

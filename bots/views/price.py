@@ -8,7 +8,15 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from bots.charts.layers import Minutes, fill_marks, signal_marks, stop_lines, trail_lines
+from backtests.domain.units import Units
+from bots.charts.layers import (
+    Minutes,
+    fill_marks,
+    signal_marks,
+    stop_lines,
+    trail_lines,
+    trailed,
+)
 from bots.domain.trips import RoundTrip, round_trips
 from bots.models import Bot
 from bots.models.access import shown_to
@@ -19,7 +27,7 @@ from marketdata.charts.errors import BadChartRequest
 from marketdata.charts.levels import LEVELS_MS, fitting_level
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
 from marketdata.models import from_ms, to_ms
-from marketdata.storage import read_candles
+from marketdata.storage.columns import read_columns
 from marketdata.views.chart_data import figure_and_window
 from marketdata.views.queries import answer_in_sentences, time_range
 from marketdata.views.quotes import price_decimals
@@ -31,8 +39,8 @@ from tcpdashboard.common.rest import throttled
 FIRST_CANDLES: Final = 360
 MOST_LAYERS: Final = 50
 MOST_MARKS: Final = 2_000
-MOST_MINUTES: Final = 100_000
-"""How far back it is looked how a trailing stop moved."""
+_MOST_TRAILED: Final = 100_000
+"""How many minutes back it is looked how a trailing stop moved."""
 
 
 def price_settings(bot: Bot) -> dict[str, Any] | None:
@@ -126,11 +134,19 @@ def layer(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _lines(bot: Bot, trips: list[RoundTrip], start_ms: int, end_ms: int) -> list[dict[str, Any]]:
     """Return the stops of the round trips in a stretch."""
-    rules = list(bot.runs.order_by("number").values_list("start", "trading"))
+    runs = list(bot.runs.order_by("number").values_list("start", "trading", "units"))
+    rules = [(start, trading) for start, trading, _ in runs]
     lines = stop_lines(trips, rules, start_ms, end_ms)
-    if not trips or not any(trading.get("trailing_stop") for _, trading in rules):
+    shown = trailed(trips, rules, start_ms, end_ms)
+    if not shown:
         return lines
-    first_ms = max(to_ms(trips[0].entry), end_ms - MOST_MINUTES * MINUTE_MS)
-    candles = read_candles(bot.instrument, Timeframe.M1, first_ms, end_ms)
-    minutes = Minutes(first_ms, candles["open_time_ms"], candles["high"], candles["low"])
-    return lines + trail_lines(trips, rules, minutes, end_ms)
+    # An account keeps its tick for life.
+    units = Units.from_json(runs[-1][2])
+    first_ms = max(to_ms(shown[0].entry), end_ms - _MOST_TRAILED * MINUTE_MS)
+    return lines + trail_lines(shown, rules, units, _minutes(bot, units, first_ms, end_ms), end_ms)
+
+
+def _minutes(bot: Bot, units: Units, start_ms: int, end_ms: int) -> Minutes:
+    candles = read_columns(bot.instrument, Timeframe.M1, start_ms, end_ms)
+    high, low = (units.ticks(prices)[0] for prices in (candles.high, candles.low))
+    return Minutes(start_ms, candles.open_time_ms, high, low)

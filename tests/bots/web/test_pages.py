@@ -244,6 +244,20 @@ def test_stops_are_drawn_by_the_rules_of_the_run_that_entered(ann, btc, browser_
     assert (line["title"], line["value"][0]) == ("Stop-loss", 58_800.0)
 
 
+def test_a_trailing_stop_is_drawn_in_ticks_from_the_first_fill(ann, btc, browser_of):
+    bot = make_bot(ann, btc)
+    run = run_bot(bot)
+    run.trading = trading_as_json(Trading()) | {"trailing_stop": "0.02"}
+    run.save()
+    add_fill(run, 1, 15, "0.1", "60001.3", position="0.1")
+    add_fill(run, 2, 16, "0.1", "60010", position="0.2")
+    start = int(run.start.timestamp() * 1000)
+    query = f"start={start}&end={start + 3_600_000}"
+    (line,) = browser_of(ann).get(f"/bots/layers/{bot.pk}/?{query}").json()["lines"]
+    # 58,801.274 lies between two ticks.
+    assert (line["title"], line["value"][0]) == ("Trailing stop", 58_801.2)
+
+
 def test_figures_of_the_newest_fills_alone_say_so(anns, browser_of, monkeypatch):
     page = browser_of(anns.owner).get(f"/bots/{anns.pk}/").content.decode()
     assert "closed, of its last" not in page
