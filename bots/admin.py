@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest
 
 from bots import services
 from bots.models import (
@@ -56,6 +57,8 @@ class NewBotForm(_ModelForm):
     """A bot for anybody, described as in a file for `create_bot --config`."""
 
     draft: services.BotDraft
+    refused: Mapping[str, str] = MappingProxyType({})
+    """Why it could not be made although it had been checked, by field."""
     description = forms.JSONField(
         help_text=f"As in a file for create_bot, such as {_EXAMPLE}; it waits until it is started."
     )
@@ -68,17 +71,24 @@ class NewBotForm(_ModelForm):
         cleaned = super().clean() or self.cleaned_data
         if self.errors:
             return cleaned
+        if self.refused:
+            raise _beside(self.refused)
         owner, given = cleaned["owner"], cleaned["description"]
         if not isinstance(given, dict):
             raise forms.ValidationError({"description": "Expected an object."})
         try:
             self.draft = services.checked(owner, given)
         except InvalidBot as error:
-            told = [f"{field}: {reason}" for field, reason in error.errors.items()]
-            raise forms.ValidationError({"description": told}) from error
+            raise _beside(error.errors) from error
         if Bot.objects.filter(owner=owner, name=self.draft.name, deleted_at=None).exists():
             self.add_error("description", f"name: {owner} has a bot called {self.draft.name!r}")
         return cleaned
+
+
+def _beside(errors: Mapping[str, str]) -> forms.ValidationError:
+    return forms.ValidationError(
+        {"description": [f"{field}: {reason}" for field, reason in errors.items()]}
+    )
 
 
 @admin.register(Bot)
@@ -116,15 +126,21 @@ class BotAdmin(ReadOnly):
     ) -> Any:
         if obj is None:
             kwargs["form"] = NewBotForm
-        return super().get_form(request, obj, change, **kwargs)
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        # The class is made for this request alone.
+        form.refused = getattr(request, "refused", {})
+        return form
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
-        """Show the form again where the name was taken since it was checked."""
+        """Show what was typed with the reason where it is refused although it was checked.
+
+        As with a name that somebody else took in the meantime.
+        """
         try:
             return super().add_view(request, form_url, extra_context)
-        except InvalidBot as refused:
-            messages.error(request, str(refused))
-            return HttpResponseRedirect(request.get_full_path())
+        except InvalidBot as error:
+            cast("Any", request).refused = error.errors
+            return super().add_view(request, form_url, extra_context)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Make the bot through the service; nothing of an existing one is entered here."""

@@ -130,7 +130,7 @@ def _effect(command: Any) -> Cell:
     if command.minute:
         return _time(command.minute)
     if command.dropped_at:
-        return Cell("Never", help="It came when no run was left.")
+        return Cell("Never", help="The run it was meant for was over.")
     return Cell("Waiting")
 
 

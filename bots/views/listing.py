@@ -88,7 +88,7 @@ def _table(request: HttpRequest) -> dict[str, Any]:
         "rows": [_shown(row, request.user) for row in rows[:MOST_ROWS]],
         "has_more": len(rows) > MOST_ROWS,
         "chosen": chosen,
-        "counts": _counts(shown_to(request.user)),
+        "counts": _summary(shown_to(request.user)),
         "topics": sorted({bots_topic(row.bot.owner_id) for row in rows} or {_own(request.user)}),
         "shows_owner": request.user.is_staff,
     }
@@ -98,8 +98,8 @@ def _shown(row: BotRow, user: Any) -> dict[str, Any]:
     return {"row": row, "may_order": may_order(user, row.bot), **row_words(row)}
 
 
-def _counts(bots: BotQuerySet) -> str:
-    """Return how many of all bots, narrowed or not, are at work and in trouble."""
+def _summary(bots: BotQuerySet) -> str:
+    """Return in words how many of all bots, narrowed or not, are at work and in trouble."""
     is_troubled = ~Q(trouble="") | Q(state=Bot.State.ERROR)
     found = bots.aggregate(
         alive=Count("pk", filter=Q(state__in=Bot.ALIVE)), troubled=Count("pk", filter=is_troubled)

@@ -266,10 +266,12 @@ def test_a_name_taken_while_the_admin_checked_it_is_told_with_the_form(
     answer = browser_of(staff).post(
         reverse("admin:bots_bot_add"),
         {"owner": bob.pk, "description": json.dumps(given)},
-        follow=True,
     )
     assert answer.status_code == 200
-    assert "there is a bot called &#x27;bobs&#x27; already" in answer.content.decode()
+    form = answer.context["adminform"].form
+    assert form.errors == {"description": ["name: there is a bot called 'bobs' already"]}
+    assert json.loads(form["description"].value()) == given
+    assert form["owner"].value() == str(bob.pk)
 
 
 @pytest.mark.parametrize("rights", [[], ["view_bot"]])
