@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import psycopg2
 import redis
-from django.db import DatabaseError, InterfaceError
+from django.db import InterfaceError, OperationalError
 
 from bots.models import Bot, BotCommand
 from marketdata.domain.timeframe import MINUTE_MS
@@ -68,6 +68,8 @@ class Drive:
     is_adaptive: bool
     watched: Watched = field(default_factory=Watched)
     speed: float = 60.0
+    orders: int = 0
+    """How many were given on the way."""
 
     def begin(self, bots: int) -> None:
         """Start the processes, and the bots once there is something to trade."""
@@ -100,6 +102,7 @@ class Drive:
 
     def end(self) -> None:
         """Let the bots come to the end of the market, and stop them."""
+        assert self.orders > 0, "no order could be given"
         self.stack.exchange.clear_faults()
         self._set_speed(30.0)
         end_ms = self.scene.end_ms
@@ -112,10 +115,11 @@ class Drive:
             do(self.stack, strike)
             return
         # The database may be away at the moment.
-        with contextlib.suppress(DatabaseError, InterfaceError), self.stack.as_our_own():
+        with contextlib.suppress(OperationalError, InterfaceError), self.stack.as_our_own():
             ids = list(Bot.objects.alive().values_list("pk", flat=True))
             some = Bot.objects.filter(pk__in=chance.sample(ids, max(1, len(ids) // 5)))
-            BotCommand.objects.give(some, chance.choice(_ORDERS), BotCommand.Source.PERSON)
+            kind = chance.choice(_ORDERS)
+            self.orders += len(BotCommand.objects.give(some, kind, BotCommand.Source.PERSON))
 
     def _wait_for(self, exchange_ms: int) -> None:
         """Wait until the exchange's clock says so, looking at the bots meanwhile."""
