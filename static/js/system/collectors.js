@@ -21,7 +21,7 @@ function cells(one, now) {
     one.name,
     stateOf(one, now),
     make("span", { class: "sockets" }, ...one.sockets.map(({ name, is_live: isLive, channels }) => state(`${name} (${channels})`, isLive ? "good" : "warn"))),
-    make("span", { class: "sockets" }, ...Object.entries(one.channels).map(([name, number]) => state(`${number} ${name}`, channelTone(name)))),
+    make("span", { class: "sockets" }, ...Object.entries(one.channels).map(([name, number]) => state(`${number} ${name}`, channelTone(name, one.channels)))),
     one.messages_s === null ? "–" : `${one.messages_s.toFixed(1)}/s`,
     lagOf(one),
     whole(one.waiting_trades),
@@ -30,9 +30,9 @@ function cells(one, now) {
   ];
 }
 
-/** A quiet market is no trouble: one silent channel beside others that speak. */
-function channelTone(name) {
-  return name === "silent" ? "" : TONES[name];
+/** A quiet market is no trouble: silent channels beside others that speak. */
+function channelTone(name, channels) {
+  return name === "silent" && channels.live ? "" : TONES[name];
 }
 
 function stateOf(one, now) {
