@@ -8,11 +8,10 @@ from typing import Any, Final
 
 from backtests.models import Backtest
 from marketdata.domain.timeframe import Timeframe
-from strategies.catalogue import describe_strategy
 from strategies.domain.errors import StrategyError
 from strategies.domain.registry import STRATEGIES
 from strategies.models import StrategyConfig
-from strategies.proving import prove_key
+from strategies.proving import is_of_present_code, prove_key
 
 _TITLES: Final = {"look_ahead": "look-ahead", "warmup": "warm-up", "steps": "step"}
 
@@ -62,10 +61,7 @@ def _is_of_code(config: StrategyConfig, subject: Proven) -> bool:
     if subject.strategy not in STRATEGIES:
         # What ran, which may have been edited and proven again meanwhile.
         return config.proven_code == subject.source_hash
-    try:
-        return describe_strategy(config.strategy).code_hash == config.proven_code
-    except StrategyError:
-        return False
+    return is_of_present_code(config)
 
 
 def _earlier(subject: Proven) -> Backtest | None:
@@ -85,11 +81,10 @@ def _earlier(subject: Proven) -> Backtest | None:
 def _proven(subject: Proven) -> Standing:
     try:
         verdict = prove_key(subject.strategy, subject.parameters, subject.timeframe)
-        is_what_ran = describe_strategy(subject.strategy).code_hash == subject.source_hash
     except StrategyError as error:
         badge = f"strategy is not proven: {error}"
         return Standing(Backtest.Proof.UNPROVEN, [], badge)
-    if not is_what_ran:
+    if verdict.code_hash != subject.source_hash:
         badge = "strategy is not proven: its code was changed while it ran"
         return Standing(Backtest.Proof.UNPROVEN, [], badge)
     return _judged([asdict(proof) for proof in verdict.proofs])

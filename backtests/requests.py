@@ -22,7 +22,7 @@ from marketdata.domain.integrity import Integrity
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe, parse_timeframe
 from marketdata.models import Instrument, from_ms
 from marketdata.storage import Held, integrity
-from strategies.catalogue import AnyStrategy, describe_strategy, make_strategy
+from strategies.catalogue import AnyStrategy, make_strategy
 from strategies.domain.errors import InvalidParameters, StrategyFailed, UnknownStrategy
 from strategies.models import StrategyConfig
 from strategies.sandbox.own import OwnStrategy
@@ -107,7 +107,7 @@ def prepare(request: BacktestRequest) -> Prepared:
     if errors or instrument is None or timeframe is None or strategy is None or trading is None:
         _close(strategy)
         raise InvalidBacktest(errors)
-    digest, source = _code_of(request.strategy, strategy)
+    digest, source = _code_of(strategy)
     return Prepared(
         strategy=strategy,
         source_hash=digest,
@@ -143,11 +143,10 @@ def check_data(
     return found
 
 
-def _code_of(key: str, strategy: AnyStrategy) -> tuple[str, str]:
-    """Return the hash of a strategy's code, and the code of an own one."""
+def _code_of(strategy: AnyStrategy) -> tuple[str, str]:
+    """Return the hash of a strategy's code, and the code of an own one: of what runs."""
     if isinstance(strategy, OwnStrategy):
-        described = describe_strategy(key)
-        return described.code_hash, described.code
+        return strategy.code_hash, strategy.code
     digest = hashlib.sha256()
     for kind in inspect.getmro(type(strategy)):
         file = getattr(sys.modules.get(kind.__module__), "__file__", None)

@@ -39,14 +39,17 @@ _FAILURE_KEPT_S: Final = 60.0
 class _Told:
     """What an own strategy said of itself, or why it did not; until its file changes."""
 
+    file: str
     changed_at: float
     found: Description | StrategyFailed
     # A failure may have been the machine's, so it is not believed for ever.
     asked_at: float
 
-    def holds(self, changed_at: float) -> bool:
+    @property
+    def holds(self) -> bool:
         is_fresh = time.monotonic() - self.asked_at < _FAILURE_KEPT_S
-        return self.changed_at == changed_at and (is_fresh or isinstance(self.found, Description))
+        is_believed = is_fresh or isinstance(self.found, Description)
+        return is_believed and self.changed_at == _changed_at(self.file)
 
 
 _told: dict[str, _Told] = {}
@@ -74,11 +77,9 @@ def describe_strategy(key: str) -> Description:
     if key in STRATEGIES:
         return _described(STRATEGIES[key])
     reference = _reference(key)
-    changed_at = _changed_at(reference)
     told = _told.get(reference)
-    if told is None or not told.holds(changed_at):
-        told = _Told(changed_at, _asked(key, reference), time.monotonic())
-        _told[reference] = told
+    if told is None or not told.holds:
+        told = _told[reference] = _asked(key, reference)
     if isinstance(told.found, StrategyFailed):
         raise StrategyFailed(told.found.file, told.found.line, told.found.reason)
     return told.found
@@ -125,12 +126,20 @@ def prove_strategy(strategy: AnyStrategy, candles: Series) -> tuple[Proof, ...]:
     )
 
 
+def code_hash_of(key: str, strategy: AnyStrategy) -> str:
+    """Return the hash of the code that a strategy of this key runs; see `Description`."""
+    if isinstance(strategy, OwnStrategy):
+        return strategy.code_hash
+    return describe_strategy(key).code_hash
+
+
 def limits() -> Limits:
     """Return what an own strategy may use."""
     return Limits(**settings.STRATEGY_LIMITS)
 
 
 def _described(strategy: type[BaseStrategy]) -> Description:
+    file = Path(inspect.getfile(strategy))
     return Description(
         key=strategy.key,
         title=strategy.title,
@@ -138,16 +147,20 @@ def _described(strategy: type[BaseStrategy]) -> Description:
         source=strategy.source,
         parameters=strategy.parameters,
         has_steps=issubclass(strategy, SteppingStrategy),
-        code=Path(inspect.getfile(strategy)).read_text(),
+        code=file.read_text(),
+        file=str(file),
+        changed_at=file.stat().st_mtime,
     )
 
 
-def _asked(key: str, reference: str) -> Description | StrategyFailed:
+def _asked(key: str, reference: str) -> _Told:
+    changed_at = _changed_at(reference)
     try:
         with StrategyProcess(reference, settings.STRATEGIES_DIR, limits()) as process:
-            return describe(process, key)
+            found = describe(process, key)
     except StrategyFailed as failed:
-        return failed
+        return _Told(reference, changed_at, failed, time.monotonic())
+    return _Told(found.file, found.changed_at, found, time.monotonic())
 
 
 def _reference(key: str) -> str:
@@ -161,5 +174,9 @@ def _is_strategy(file: Path) -> bool:
     return not file.name.startswith(("_", "test_"))
 
 
-def _changed_at(reference: str) -> float:
-    return Path(reference).stat().st_mtime if reference.endswith(".py") else 0.0
+def _changed_at(file: str) -> float:
+    """Return when a file was last changed; 0 for one that is gone, or for a dotted path."""
+    try:
+        return Path(file).stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

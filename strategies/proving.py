@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from django.db.models.functions import Now
 
@@ -11,12 +11,19 @@ from marketdata.domain.series import Series
 from marketdata.domain.timeframe import Timeframe
 from marketdata.models import Instrument
 from marketdata.storage import read_last_candles
-from strategies.catalogue import describe_strategy, opened, prove_strategy
+from strategies.catalogue import code_hash_of, describe_strategy, opened, prove_strategy
 from strategies.domain.checks import Proof, candles_wanted
+from strategies.domain.errors import StrategyError
 from strategies.domain.markets import made_up
 from strategies.domain.params import Values
 from strategies.models import StrategyConfig
 from tcpdashboard.common.jobs.run import JobRun
+
+_ATTEMPTS: Final = 3
+
+
+class ConfigMoved(StrategyError):
+    """The configuration changed each time while it was proven, or was deleted: ask again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,6 @@ def prove_key(
 
     Raises UnknownStrategy, InvalidParameters and StrategyFailed.
     """
-    described = describe_strategy(key)
     with opened(key, params, timeframe) as strategy:
         count = candles_wanted(strategy.warmup)
         candles = (
@@ -52,26 +58,38 @@ def prove_key(
             if instrument is None
             else _stored(instrument, timeframe, count)
         )
-        return Verdict(prove_strategy(strategy, candles), described.code_hash, len(candles))
+        proofs = prove_strategy(strategy, candles)
+        return Verdict(proofs, code_hash_of(key, strategy), len(candles))
 
 
 def prove_config(config: StrategyConfig) -> Verdict:
     """Prove a configuration on made-up candles, and store the verdict with it.
 
-    One that is changed meanwhile is proven again, as it is then.
+    One that is changed meanwhile is proven again, as it is then. Raises as `prove_key` does, and
+    ConfigMoved when it changes too often or is deleted meanwhile.
     """
-    while True:
+    for _ in range(_ATTEMPTS):
         verdict = prove_key(config.strategy, config.params, Timeframe(config.timeframe))
         is_kept = _keep(config, verdict)
-        config.refresh_from_db()
+        try:
+            config.refresh_from_db()
+        except StrategyConfig.DoesNotExist:
+            raise ConfigMoved(f"{config} was deleted while it was proven") from None
         if is_kept:
             return verdict
+    raise ConfigMoved(f"{config} changes too often to be proven: try again")
 
 
 def has_standing_proof(config: StrategyConfig) -> bool:
     """Return whether it passed the proofs with the code that the strategy has now."""
-    if not config.is_proven:
-        return False
+    return bool(config.is_proven) and is_of_present_code(config)
+
+
+def is_of_present_code(config: StrategyConfig) -> bool:
+    """Return whether its verdict is about the code that the strategy has now.
+
+    Raises UnknownStrategy and StrategyFailed.
+    """
     return describe_strategy(config.strategy).code_hash == config.proven_code
 
 
@@ -91,7 +109,7 @@ def _keep(config: StrategyConfig, verdict: Verdict) -> bool:
         proven_at=Now(),
         proven_code=verdict.code_hash,
     )
-    return bool(kept) or not StrategyConfig.objects.filter(pk=config.pk).exists()
+    return bool(kept)
 
 
 def _stored(instrument: Instrument, timeframe: Timeframe, count: int) -> Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -34,11 +35,12 @@ from strategies.domain.errors import InvalidParameters, StrategyFailed
 from strategies.domain.lanes import LaneStrategy
 from strategies.domain.params import Value
 from strategies.domain.registry import STRATEGIES
+from strategies.sandbox.own import OwnStrategy
 
 Span = tuple[int, int]
 """Start and end (not included) in UTC milliseconds."""
 
-LANES: Final = 32
+_SETS_AT_ONCE: Final = 32
 """Sets of parameters whose decisions are held at once."""
 
 _ATTEMPTS: Final = 3
@@ -99,11 +101,12 @@ class Trials:
     def check_code(self) -> None:
         """Raise Outdated unless an own strategy is the one that was asked for.
 
-        Raises StrategyError when it cannot be loaded any more.
+        For what was refused or could not be opened: whatever ran had this code. Raises
+        StrategyError when it cannot be loaded any more.
         """
         key = self._search.strategy
-        if key not in STRATEGIES and describe_strategy(key).code_hash != self._search.source_hash:
-            raise Outdated(f"the code of {key} changed since the search began: ask for it again")
+        if key not in STRATEGIES:
+            self._check_hash(describe_strategy(key).code_hash)
 
     def drawn(self, space: Space, seed: int, number: int) -> dict[str, Value]:
         """Return random parameters that go together, the first of a few draws; else the last."""
@@ -129,7 +132,7 @@ class Trials:
     def _one(self, parameters: Mapping[str, Any], span: Span, check: Callable[[], None]) -> Outcome:
         check()
         try:
-            with opened(self._search.strategy, parameters, self._timeframe) as strategy:
+            with self._opened(parameters) as strategy:
                 candles = self._candles(self._load_from(strategy, span[0]), span[1])
                 decided = decisions_of(strategy.process_data(candles), len(candles))
             sweeper = self._sweeper(span)
@@ -156,7 +159,7 @@ class Trials:
                 made[place] = kind(self._timeframe, parameters)
             except InvalidParameters as error:
                 outcomes[place] = Outcome(Trial.State.REFUSED, error=str(error))
-        for places in _batched(made, LANES):
+        for places in _batched(made, _SETS_AT_ONCE):
             for place, metrics in zip(
                 places, self._laned(kind, [made[place] for place in places], span), strict=True
             ):
@@ -180,9 +183,22 @@ class Trials:
 
         Raises InvalidParameters, StrategyFailed, WrongTargets, TooLarge, and as `outcome` does.
         """
-        with opened(self._search.strategy, parameters, self._timeframe) as strategy:
+        with self._opened(parameters) as strategy:
             minutes = self._slice(self._load_from(strategy, span[0]), span[1])
             return self.engine.run(minutes, strategy, span[0])
+
+    @contextmanager
+    def _opened(self, parameters: Mapping[str, Any]) -> Iterator[AnyStrategy]:
+        """Give the strategy, whose code is that of the search. Raises Outdated if it is not."""
+        with opened(self._search.strategy, parameters, self._timeframe) as strategy:
+            if isinstance(strategy, OwnStrategy):
+                self._check_hash(strategy.code_hash)
+            yield strategy
+
+    def _check_hash(self, code_hash: str) -> None:
+        if code_hash != self._search.source_hash:
+            key = self._search.strategy
+            raise Outdated(f"the code of {key} changed since the search began: ask for it again")
 
     def _sweeper(self, span: Span) -> Sweeper:
         """Return what runs targets over the minutes of `span`; kept for the next trials."""

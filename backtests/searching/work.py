@@ -87,7 +87,7 @@ def _try(run: JobRun, batch: SearchBatch, trials: Trials) -> None:
     window = Window.from_json(search.windows[batch.window])
     parameters = _parameters(search, batch, trials)
     outcomes = trials.outcomes(parameters, window.train, run.check)
-    # Whatever was tried until here was tried with this code.
+    # What was refused, or could not be opened, may have been so with other code.
     trials.check_code()
     rows = [
         _row(batch, number, tried, outcome)

@@ -21,7 +21,7 @@ from strategies.domain.errors import InvalidParameters
 from strategies.domain.params import as_json
 from strategies.sandbox.frames import read_frame, write_frame
 from strategies.sandbox.limits import Limits, Refused, hold_to
-from strategies.sandbox.loading import file_of, load
+from strategies.sandbox.loading import Loaded, load
 from strategies.sandbox.series_frames import series_of
 
 Request = Mapping[str, Any]
@@ -61,7 +61,7 @@ class Child:
 
     def __init__(self, reference: str, limits: Limits) -> None:
         self._reference, self._limits = reference, limits
-        self._class: type[BaseStrategy] | None = None
+        self._loaded_once: Loaded | None = None
         self._made: tuple[Any, BaseStrategy] | None = None
 
     def answer(self, request: Request, arrays: Arrays) -> Answer:
@@ -74,7 +74,8 @@ class Child:
             return {"failed": self._explained(error)}, ()
 
     def describe(self, _request: Request, _arrays: Arrays) -> Answer:
-        strategy = self._loaded()
+        loaded = self._loaded()
+        strategy = loaded.strategy
         described = {
             "key": getattr(strategy, "key", strategy.__name__),
             "title": getattr(strategy, "title", strategy.__name__),
@@ -82,14 +83,17 @@ class Child:
             "help": inspect.getdoc(strategy) or "",
             "parameters": [as_json(parameter) for parameter in strategy.parameters],
             "has_steps": issubclass(strategy, SteppingStrategy),
-            "code": Path(file_of(strategy)).read_text(),
+            "code": loaded.code,
+            "file": loaded.file,
+            "changed_at": loaded.changed_at,
         }
         return described, ()
 
     def create(self, request: Request, _arrays: Arrays) -> Answer:
         strategy = self._strategy(request)
         panes = {str(name): str(pane) for name, pane in strategy.get_panes().items()}
-        return {"warmup": int(strategy.warmup), "params": strategy.params, "panes": panes}, ()
+        made = {"warmup": int(strategy.warmup), "params": strategy.params, "panes": panes}
+        return {**made, "code": self._loaded().code}, ()
 
     def run(self, request: Request, arrays: Arrays) -> Answer:
         strategy, candles = self._strategy(request), series_of(request["candles"], arrays)
@@ -113,15 +117,15 @@ class Child:
         state, target = self._stepping(request).step(request["state"], candle)
         return {"state": dict(state)}, [np.array([target], dtype=np.float64)]
 
-    def _loaded(self) -> type[BaseStrategy]:
-        if self._class is None:
-            self._class = load(self._reference)
-        return self._class
+    def _loaded(self) -> Loaded:
+        if self._loaded_once is None:
+            self._loaded_once = load(self._reference)
+        return self._loaded_once
 
     def _strategy(self, request: Request) -> BaseStrategy:
         wanted = (request["timeframe"], request["params"])
         if self._made is None or self._made[0] != wanted:
-            self._made = (wanted, self._loaded()(*wanted))
+            self._made = (wanted, self._loaded().strategy(*wanted))
         return self._made[1]
 
     def _stepping(self, request: Request) -> SteppingStrategy:

@@ -20,7 +20,10 @@ from strategies.sandbox.series_frames import described
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a strategy says of itself; `code` is the text of its file."""
+    """What a strategy says of itself; `code` is the text of its file.
+
+    `changed_at`, in seconds since 1970, is when that file was last changed.
+    """
 
     key: str
     title: str
@@ -29,11 +32,13 @@ class Description:
     parameters: tuple[Parameter, ...]
     has_steps: bool
     code: str
+    file: str
+    changed_at: float
 
     @property
     def code_hash(self) -> str:
         """The SHA-256 of the code."""
-        return hashlib.sha256(self.code.encode()).hexdigest()
+        return _hash_of(self.code)
 
 
 def describe(process: StrategyProcess, key: str) -> Description:
@@ -47,6 +52,8 @@ def describe(process: StrategyProcess, key: str) -> Description:
         parameters=tuple(from_json(each) for each in told["parameters"]),
         has_steps=bool(told["has_steps"]),
         code=str(told["code"]),
+        file=str(told["file"]),
+        changed_at=float(told["changed_at"]),
     )
 
 
@@ -76,6 +83,8 @@ class OwnStrategy:
             raise
         self.params: Mapping[str, Any] = made["params"]
         self.warmup = int(made["warmup"])
+        self.code = str(made["code"])
+        """The text of its file as its process loaded it, whatever became of the file since."""
         self._panes: Mapping[str, str] = made["panes"]
 
     def __enter__(self) -> Self:
@@ -83,6 +92,11 @@ class OwnStrategy:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+    @property
+    def code_hash(self) -> str:
+        """The SHA-256 of the code."""
+        return _hash_of(self.code)
 
     def close(self) -> None:
         """End the strategy's process."""
@@ -125,3 +139,7 @@ class OwnStrategy:
     def _ask(self, question: str, candles: Series, **more: Any) -> tuple[dict[str, Any], list[Any]]:
         header, arrays = described(candles)
         return self._process.ask(question, {**self._request, "candles": header, **more}, arrays)
+
+
+def _hash_of(code: str) -> str:
+    return hashlib.sha256(code.encode()).hexdigest()

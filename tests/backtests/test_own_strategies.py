@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 
 from backtests.models import Backtest
 from backtests.proving import Proven, standing_of
-from backtests.requests import BacktestRequest, InvalidBacktest
+from backtests.requests import BacktestRequest, InvalidBacktest, prepare
 from backtests.searches import request_search
 from backtests.searching.asking import SearchRequest
+from backtests.searching.evaluating import Outdated, Trials
 from backtests.services import request_backtest, rerun_backtest
 from marketdata.domain.timeframe import Timeframe
 from strategies.catalogue import describe_strategy
@@ -112,6 +114,32 @@ def test_code_that_changes_before_it_runs_is_kept_as_it_ran(own):
     backtest.refresh_from_db()
     assert (backtest.source, backtest.proof) == (HEAD + GOOD, "passed")
     assert rerun_backtest(backtest).differences == {}
+
+
+def test_code_that_changes_once_it_was_opened_is_kept_as_it_ran(own, tmp_path):
+    # It changes its file itself, at the first moment at which what runs is certain.
+    changing = "open(__file__, 'a').write('# changed\\n')\n"
+    request = BacktestRequest(**{**ASKED, "strategy": own(GOOD + changing), "parameters": {}})
+    file = tmp_path / "strategies" / "mine.py"
+    written = file.read_text()
+    with prepare(request) as prepared:
+        assert file.read_text() == written + "# changed\n"
+        assert prepared.source == written
+        assert prepared.source_hash == hashlib.sha256(written.encode()).hexdigest()
+
+
+def test_a_trial_is_not_run_with_other_code_than_the_search(own):
+    asked = {**GRID, "strategy": own(), "space": {"period": {"values": [5, 7]}}}
+    search = request_search(SearchRequest(**asked))
+    trials = Trials(search)
+    span = (ASKED["start_ms"], ASKED["end_ms"])
+    assert trials.outcomes([{"period": 5}], span, lambda: None)[0].state == "done"
+    own(PEEKS)
+    with pytest.raises(Outdated, match="the code of own:mine changed"):
+        trials.outcomes([{"period": 5}], span, lambda: None)
+    # Back again when it is looked at, which is too late for what ran meanwhile.
+    own()
+    trials.check_code()
 
 
 def test_a_search_whose_code_changes_ends_with_the_reason(own):

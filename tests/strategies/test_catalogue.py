@@ -61,6 +61,18 @@ def test_a_changed_file_is_read_again(own_folder):
     assert after.code_hash != before.code_hash
 
 
+def test_a_changed_module_of_a_dotted_path_is_read_again(own_folder, settings):
+    settings.STRATEGIES = ["mine:Mine"]
+    before = describe_strategy("mine:Mine")
+    assert describe_strategy("mine:Mine") is before
+    file = own_folder / "mine.py"
+    file.write_text(file.read_text().replace("My own", "Another"))
+    os.utime(file, (1, 1))
+    after = describe_strategy("mine:Mine")
+    assert after.title == "Another"
+    assert after.code_hash != before.code_hash
+
+
 def test_a_strategy_that_cannot_be_loaded_is_not_tried_at_every_look(own_folder, settings):
     note = own_folder / "note"
     counting = f"with open({str(note)!r}, 'a') as note: print('tried', file=note)\n"

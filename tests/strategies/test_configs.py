@@ -4,7 +4,7 @@ import json
 
 import jsonschema
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
 from marketdata.domain.timeframe import Timeframe
@@ -12,7 +12,7 @@ from strategies.catalogue import describe_strategy
 from strategies.domain.registry import STRATEGIES
 from strategies.loading import SHIPPED, InvalidConfig, checked, read_folder, schema_of
 from strategies.models import StrategyConfig
-from strategies.proving import has_standing_proof, prove_config
+from strategies.proving import ConfigMoved, has_standing_proof, prove_config
 from strategies.services import create_config, delete_config, load_configs, save_config, use_config
 
 # Not within a transaction: the database ends sessions that idle in one.
@@ -219,6 +219,32 @@ def test_a_configuration_that_changes_while_it_is_proven_is_proven_as_it_is_then
     assert not prove_config(as_read).is_passed
     assert as_read.params["period"] == 200
     assert as_read.is_proven is False
+
+
+@outside
+def test_a_configuration_that_is_deleted_while_it_is_proven_says_so(ada):
+    config = save_config(ada, draft())
+    StrategyConfig.objects.filter(pk=config.pk).delete()
+    with pytest.raises(ConfigMoved, match="was deleted while it was proven"):
+        prove_config(config)
+
+
+@outside
+def test_a_configuration_that_changes_each_time_it_is_proven_is_given_up(ada):
+    config = save_config(ada, draft(fast=5))
+    row, periods = StrategyConfig.objects.filter(pk=config.pk), iter(range(6, 20))
+
+    def change_first(execute, statement, values, many, context):
+        if "proven_code" in statement and statement.startswith("UPDATE"):
+            row.update(params={**config.params, "fast": next(periods)})
+        return execute(statement, values, many, context)
+
+    with (
+        connection.execute_wrapper(change_first),
+        pytest.raises(ConfigMoved, match="changes too often to be proven: try again"),
+    ):
+        prove_config(config)
+    assert row.get().is_proven is None
 
 
 @outside

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -97,6 +99,31 @@ def test_it_says_of_itself_what_a_form_needs(write):
     assert [parameter.name for parameter in told.parameters] == ["period"]
     assert told.code == file.read_text()
     assert not told.has_steps
+
+
+def test_its_code_is_what_its_process_loaded_whatever_became_of_the_file(write):
+    file = write()
+    before = file.read_text()
+    with own(file) as strategy:
+        write(GOOD.replace("1.0, 0.0", "0.0, 1.0"))
+        assert strategy.process_data(CANDLES)[-1] == (CANDLES.close[-1] > sma(5)[-1])
+        assert strategy.code == before
+        assert strategy.code_hash == hashlib.sha256(before.encode()).hexdigest()
+
+
+def test_code_that_changed_within_a_second_is_not_taken_for_what_was_compiled(write):
+    file = write()
+    os.utime(file, (1, 1))
+    with own(file) as strategy:
+        first = strategy.process_data(CANDLES)
+    write(GOOD.replace("1.0, 0.0", "0.0, 1.0"))
+    os.utime(file, (1, 1))
+    with own(file) as strategy:
+        assert np.array_equal(strategy.process_data(CANDLES), 1.0 - first)
+
+
+def sma(period):
+    return CANDLES.indicator("sma", period=period)["sma"]
 
 
 def test_a_built_in_strategy_gives_the_same_through_the_pipes():
