@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from marketdata.domain.compiling import compiled
-from marketdata.domain.indicators.kernels.smoothing import corrected, smooth
+from marketdata.domain.indicators.kernels.smoothing import EMA_AVERAGE, EMA_STATE, corrected, ema
 from strategies.domain.kernels.comparing import SAME
 from strategies.domain.kernels.lanes import LANES, Codes, Floats, Integers, meeting, side_code
 
@@ -25,49 +25,30 @@ def crossings(
     Lane by lane the averages begin at `starts`, if that is within the stretch; then all go on
     together. 1 is above, 2 below, 0 neither; before a start nothing is written.
     """
-    quick, late = np.zeros(LANES), np.zeros(LANES)
-    weights, slower = 2.0 / (fast + 1), 2.0 / (slow + 1)
+    quick, late = np.empty(LANES), np.empty(LANES)
+    weights, slow_weights = 2.0 / (fast + 1), 2.0 / (slow + 1)
     together = meeting(first, end, starts, np.maximum(fast, slow))
     for lane in range(LANES):
-        _begin(values, first, together, starts, fast, slow, codes, lane, quick, late)
+        near = slice(min(max(first, starts[lane]), together), together)
+        quick[lane], late[lane] = _begin(values[near], fast[lane], slow[lane], codes[lane, near])
     made = np.empty(LANES, np.int8)
     for index in range(together, end):
         value = values[index]
         for lane in range(LANES):
             quick[lane] = corrected(quick[lane], value, weights[lane])
-            late[lane] = corrected(late[lane], value, slower[lane])
-            difference, least = quick[lane] - late[lane], SAME * abs(late[lane])
-            made[lane] = side_code(difference, least)
+            late[lane] = corrected(late[lane], value, slow_weights[lane])
+            made[lane] = side_code(quick[lane] - late[lane], SAME * abs(late[lane]))
         for lane in range(LANES):
             codes[lane, index] = made[lane]
 
 
 @compiled
-def _begin(
-    values: Floats,
-    first: int,
-    end: int,
-    starts: Integers,
-    fast: Integers,
-    slow: Integers,
-    codes: Codes,
-    lane: int,
-    quick: Floats,
-    late: Floats,
-) -> None:
-    """Walk one lane up to `end` as the average by itself does, begun with a simple one."""
-    begin = max(first, starts[lane])
-    anchors = (values[begin], values[begin]) if begin < end else (0.0, 0.0)
-    quick_anchor, late_anchor = anchors
-    for index in range(begin, end):
-        seen, value = index - begin, values[index]
-        quick_anchor, quick[lane] = smooth(
-            seen, quick_anchor, quick[lane], value, fast[lane], 2.0 / (fast[lane] + 1)
-        )
-        late_anchor, late[lane] = smooth(
-            seen, late_anchor, late[lane], value, slow[lane], 2.0 / (slow[lane] + 1)
-        )
-        codes[lane, index] = 0
-        if seen + 1 >= max(fast[lane], slow[lane]):
-            difference, least = quick[lane] - late[lane], SAME * abs(late[lane])
-            codes[lane, index] = side_code(difference, least)
+def _begin(values: Floats, fast: int, slow: int, codes: Codes) -> tuple[float, float]:
+    """Walk one lane as the indicators by themselves do; return its two averages."""
+    state, late_state = np.zeros(EMA_STATE), np.zeros(EMA_STATE)
+    quick, late = np.empty(len(values)), np.empty(len(values))
+    ema(values, fast, state, quick)
+    ema(values, slow, late_state, late)
+    for index in range(len(values)):
+        codes[index] = side_code(quick[index] - late[index], SAME * abs(late[index]))
+    return state[EMA_AVERAGE], late_state[EMA_AVERAGE]

@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from marketdata.domain.compiling import compiled
-from marketdata.domain.indicators.kernels.ranges import rsi, strength
+from marketdata.domain.indicators.kernels.ranges import (
+    RSI_FALL,
+    RSI_RISE,
+    RSI_STATE,
+    rsi,
+    strength,
+)
 from marketdata.domain.indicators.kernels.smoothing import corrected
+from marketdata.domain.indicators.kernels.windows import percent_change
 from strategies.domain.kernels.lanes import LANES, Codes, Floats, Integers, meeting
 
 
@@ -42,7 +49,7 @@ def reversals(
             fall[lane] = corrected(fall[lane], down, weights[lane])
             strong = strength(rise[lane], fall[lane])
             made[lane] = (strong < low[lane]) + 2 * (strong > high[lane])
-        has_moved = _has_moved(values[index - 1], values[index])
+        has_moved = percent_change(values[index - 1], values[index]) != 0
         for lane in range(LANES):
             codes[lane, index] = made[lane] if has_moved else 0
 
@@ -52,16 +59,10 @@ def _begin(
     values: Floats, period: int, low: float, high: float, codes: Codes
 ) -> tuple[float, float]:
     """Walk one lane as the indicator by itself does; return its two averages."""
-    state, strengths = np.zeros(6), np.empty(len(values))
+    state, strengths = np.zeros(RSI_STATE), np.empty(len(values))
     rsi(values, period, state, strengths)
     for index in range(len(values)):
         codes[index] = 0
-        if index > 0 and _has_moved(values[index - 1], values[index]):
+        if index > 0 and percent_change(values[index - 1], values[index]) != 0:
             codes[index] = (strengths[index] < low) + 2 * (strengths[index] > high)
-    return state[3], state[5]
-
-
-@compiled
-def _has_moved(before: float, after: float) -> bool:
-    """Return whether the rate of change is not zero, which it is beside a price of zero."""
-    return before != 0 and 100.0 * (after - before) / before != 0
+    return state[RSI_RISE], state[RSI_FALL]

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from marketdata.domain.compiling import compiled
 from marketdata.domain.indicators.kernels.smoothing import corrected, smooth
 from marketdata.domain.indicators.kernels.types import Floats
+
+RSI_STATE: Final = 6
+"""Numbers in the state of the RSI, and the places of its two averages among them."""
+RSI_RISE: Final = 3
+RSI_FALL: Final = 5
 
 
 @compiled
 def rsi(closes: Floats, period: int, state: Floats, strengths: Floats) -> None:
     """Write the relative strength index. State: seen, last close, anchors and averages."""
     seen, last = int(state[0]), state[1]
-    rise_anchor, rise, fall_anchor, fall = state[2], state[3], state[4], state[5]
+    rise_anchor, rise, fall_anchor, fall = state[2], state[RSI_RISE], state[4], state[RSI_FALL]
     weight, early = 1.0 / period, min(max(period + 1 - seen, 0), len(closes))
     for index in range(early):
         if seen + index > 0:
@@ -29,7 +35,7 @@ def rsi(closes: Floats, period: int, state: Floats, strengths: Floats) -> None:
         last = closes[index]
         strengths[index] = strength(rise, fall)
     state[0], state[1] = seen + len(closes), last
-    state[2], state[3], state[4], state[5] = rise_anchor, rise, fall_anchor, fall
+    state[2], state[RSI_RISE], state[4], state[RSI_FALL] = rise_anchor, rise, fall_anchor, fall
 
 
 @compiled

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from marketdata.domain.compiling import compiled, multiply_add
 from marketdata.domain.indicators.kernels.types import Floats
+
+EMA_STATE: Final = 3
+"""Numbers in the state of an average, and the place of the average among them."""
+EMA_AVERAGE: Final = 2
+
+MACD_STATE: Final = 7
+"""Numbers in the state of MACD, and the places of its three averages among them."""
+MACD_FAST: Final = 2
+MACD_SLOW: Final = 4
+MACD_SIGNAL: Final = 6
 
 
 @compiled
@@ -69,9 +80,10 @@ def macd(
         _begin_macd(values[index], fast, slow, signal, state)
         lines[index] = signals[index] = histograms[index] = math.nan
         if state[0] == warm:
-            lines[index], signals[index] = state[2] - state[4], state[6]
+            lines[index] = state[MACD_FAST] - state[MACD_SLOW]
+            signals[index] = state[MACD_SIGNAL]
             histograms[index] = lines[index] - signals[index]
-    quick, late, average = state[2], state[4], state[6]
+    quick, late, average = state[MACD_FAST], state[MACD_SLOW], state[MACD_SIGNAL]
     weights = (2.0 / (fast + 1), 2.0 / (slow + 1), 2.0 / (signal + 1))
     for index in range(early, len(values)):
         quick = corrected(quick, values[index], weights[0])
@@ -80,7 +92,7 @@ def macd(
         average = corrected(average, line, weights[2])
         lines[index], signals[index], histograms[index] = line, average, line - average
     state[0] += len(values) - early
-    state[2], state[4], state[6] = quick, late, average
+    state[MACD_FAST], state[MACD_SLOW], state[MACD_SIGNAL] = quick, late, average
 
 
 @compiled

@@ -90,9 +90,14 @@ def roc(closes: Floats, period: int, state: Floats, changes: Floats) -> None:
     seen, ring = int(state[0]), state[1:]
     place = seen % period
     for index in range(len(closes)):
-        before = ring[place]
-        change = 100.0 * (closes[index] - before) / before if before != 0 else 0.0
+        change = percent_change(ring[place], closes[index])
         changes[index] = change if seen + index >= period else math.nan
         ring[place] = closes[index]
         place = place + 1 if place + 1 < period else 0
     state[0] = seen + len(closes)
+
+
+@compiled
+def percent_change(before: float, after: float) -> float:
+    """Return the rate of change in percent; 0 beside a price of zero."""
+    return 100.0 * (after - before) / before if before != 0 else 0.0
