@@ -19,7 +19,7 @@ from strategies.domain.base import BaseStrategy
 
 
 class Mine(BaseStrategy):
-    """Long above 100; it fails above 150 and never ends above 200."""
+    """Long above 100; it fails above 150."""
 
     key, title, source = "mine", "My own", "myself"
 

@@ -7,11 +7,12 @@ from decimal import Decimal
 import pytest
 
 from bots.changes import change_state
-from bots.models import BotRun, Fill, Order, ParityReport
+from bots.models import Bot, BotRun, Fill, Order, ParityReport
 from bots.parity.reporting import make_report
 from bots.services import edit_bot, flatten_bot, start_bot, stop_bot
 from bots.storage.rows import kernel_of
 from marketdata.models import to_ms
+from strategies.models import StrategyConfig
 from tests.bots.scenes import FREE, at, fills, forget_runs, fresh, long_bot, place, running, trader
 from tests.bots.stepping import make_trader, started, step
 from tests.bots.stories import feed, open_minute
@@ -178,3 +179,17 @@ def test_a_run_and_its_replay_keep_the_smallest_order_that_the_run_began_with(ma
     report = make_report(old.pk, ParityReport.Reason.ASKED)
     assert (report.known, report.known_divergence, report.fills) == ("matched", None, 1)
     assert (old.min_size, new.min_size) == (Decimal("0.00001"), 1000)
+
+
+def test_one_on_its_way_out_that_this_engine_cannot_go_on_with_says_why_no_run_follows(market):
+    bot = long_bot(market)
+    stop_bot(bot, bot.owner)
+    step(market)
+    assert fresh(bot).state == "stopping"
+    BotRun.objects.filter(bot=bot).update(engine_version=0)
+    gone = StrategyConfig.objects.create(name="gone", strategy="own:gone", timeframe="1m")
+    Bot.objects.filter(pk=bot.pk).update(config=gone)
+    forget_runs()
+    step(market)
+    assert (fresh(bot).state, bot.run.number) == ("error", 1)
+    assert "own:gone" in bot.last_error
