@@ -45,7 +45,8 @@ NAME, PASSWORD = "ann", "a long password"
 HOLE = (300, 240)
 COMPLAINT = re.compile(r"\[(warning|error|critical)|^(WARNING|ERROR|CRITICAL)|Traceback|Warning:")
 
-# A server that has more to do than it can does not accept a socket in time: the page tries again.
+# A server that has more to do than it can does not accept a socket in time: the page tries again,
+# and must be connected in the end.
 GIVEN_UP = "WebSocket is closed before the connection is established"
 
 
@@ -65,15 +66,15 @@ class Site:
             candles_topic(EXCHANGE, symbol, Timeframe(timeframe)), payload, closed
         )
 
-    def publish_ticker(self, symbol, last):
-        """Publish the last state of one instrument."""
+    def publish_ticker(self, symbol, last, *, later_ms=1000):
+        """Publish the last state of one instrument, so long after the end of history."""
         ticker = {
             "last": last,
             "change_24h": 0.0123,
             "volume_24h_quote": 7_654_321.0,
             "bid": last,
             "ask": last,
-            "time_ms": self.end_ms + 1000,
+            "time_ms": self.end_ms + later_ms,
         }
         self.publisher.publish(tickers_topic(EXCHANGE), {"tickers": {symbol: ticker}})
 
@@ -152,11 +153,7 @@ def site(history, static_files):
     # A request that the browser gave up, as a chart does when its reader moves on, is no complaint.
     # Neither is an order that is refused: the browser's console tells of it, and is looked at; nor
     # that somebody pressed the kill switch, or asked for a backtest of a form that is not filled.
-    # A page that was just closed may still have asked for the chart of a backtest of its test.
-    known = (
-        "request_cancelled|bots_killed| code=409 | code=400 request='POST /bots/new/backtest'"
-        "| code=404 request='GET /backtests/[0-9]+/chart/window"
-    )
+    known = "request_cancelled|bots_killed| code=409 | code=400 request='POST /bots/new/backtest'"
     lines = [line for line in lines if not re.search(known, line)]
     assert [line for line in lines if COMPLAINT.search(line)] == []
 
@@ -195,7 +192,7 @@ def open_page(browser, site, silence):
     Whatever a page complains about in its console, scripts that fail and breaches of the content
     policy among it, fails the test, unless the test adds it to `page.expected`.
     """
-    contexts, problems, expected = [], [], [GIVEN_UP]
+    contexts, problems, expected, given_up = [], [], [], []
 
     def opened(width=1440, height=900, logged_in=True, **options):
         context = browser.new_context(
@@ -206,20 +203,24 @@ def open_page(browser, site, silence):
         page = context.new_page()
         page.expected = expected
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda message: note(message, problems))
+        page.on("console", lambda message: note(message, page, problems, given_up))
         page.on("request", lambda request: foreign(request, site.url, problems))
         if logged_in:
             log_in(page)
         return page
 
     yield opened
+    for page in dict.fromkeys(given_up):
+        page.wait_for_selector("#connection[data-state=live]")
     for context in contexts:
         context.close()
     assert [text for text in problems if not any(re.search(each, text) for each in expected)] == []
 
 
-def note(message, problems):
-    if message.type in ("error", "warning"):
+def note(message, page, problems, given_up):
+    if GIVEN_UP in message.text:
+        given_up.append(page)
+    elif message.type in ("error", "warning"):
         problems.append(message.text)
 
 

@@ -252,6 +252,20 @@ def test_the_chart_says_how_whole_its_candles_are_and_leads_to_the_day(open_page
     assert (query["instrument"], query["day"]) == (["BTC-USDT"], [day.isoformat()])
 
 
+def test_an_outage_of_one_instrument_shows_as_missing_while_it_lasts(open_page, site):
+    page = open_page()
+    with page.expect_response("**/api/v1/integrity/**") as before:
+        page.goto("/chart/okx-sim/BTC-USDT/1m/")
+    page.wait_for_selector("#connection[data-state=live]")
+    with page.expect_response("**/api/v1/integrity/**") as during:
+        site.publish_ticker("ETH-USDT", 3_000.0, later_ms=10 * MINUTE_MS + 5_000)
+    whole, lacking = before.value.json(), during.value.json()
+    # The last minute may still come.
+    assert (whole["end"], lacking["end"]) == (site.end_ms, site.end_ms + 9 * MINUTE_MS)
+    assert lacking["missing"] == whole["missing"] + 9
+    page.wait_for_selector(f"#integrity[data-tone=warn][title*='{lacking['missing']} missing']")
+
+
 @pytest.mark.parametrize("range_", ["24", "720", "all"])
 def test_candles_that_are_to_come_or_before_the_first_are_no_fault(open_page, site, range_):
     page = open_page()

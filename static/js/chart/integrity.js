@@ -4,8 +4,10 @@ import { share, time, whole } from "../format.js";
 import { fetchJson } from "../rest.js";
 import { span } from "./view.js";
 
+const MINUTE_MS = 60000;
 const REST_MS = 700; // how long a movement must rest
 const AGAIN_MS = 60000; // verified minutes come without anybody moving
+const LATE_MS = 60000; // how long after its end a candle may come before it counts as missing
 
 export class IntegrityBadge {
   #element = document.getElementById("integrity");
@@ -14,6 +16,8 @@ export class IntegrityBadge {
   #asked = 0;
   #shown = ""; // address of what is shown
   #shownAt = 0;
+  #watched = null; // view, series and edge
+  #dueMs = 0; // candles that ended by then should be there
 
   constructor(settings) {
     this.#settings = settings;
@@ -21,8 +25,19 @@ export class IntegrityBadge {
 
   /** Tell of the view of `series` that the chart shows, once it rests; history ends at `edge`. */
   watch(view, series, edge) {
+    this.#watched = { view, series, edge };
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#ask(view, series, edge), REST_MS);
+  }
+
+  /** Take note of the exchange's time: candles that do not come any more are missing by now. */
+  reach(exchangeMs) {
+    const dueMs = Math.floor((exchangeMs - LATE_MS) / MINUTE_MS) * MINUTE_MS;
+    if (dueMs <= this.#dueMs) return;
+    this.#dueMs = dueMs;
+    if (this.#watched === null) return;
+    const { view, series, edge } = this.#watched;
+    if (dueMs >= series.lastTime + 2 * series.step) this.watch(view, series, edge);
   }
 
   async #ask(view, series, edge) {
@@ -49,7 +64,7 @@ export class IntegrityBadge {
     const { step, window: held } = series;
     // What is forming or to come is not there yet, nor what was before the first: that is no fault.
     const isAtEdge = held.end_ms > edge - step;
-    const last = Math.min(view.end, isAtEdge ? series.lastTime + step : held.end_ms);
+    const last = Math.min(view.end, isAtEdge ? Math.max(series.lastTime + step, this.#dueMs) : held.end_ms);
     const start = Math.max(Math.floor(view.start / step), Math.ceil(stored[0] / step)) * step;
     const end = Math.floor(last / step) * step;
     if (end <= start || span(view) <= 0) return null;

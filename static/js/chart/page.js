@@ -28,8 +28,8 @@ class ChartPage {
     this.live = new LiveCandles({ update: () => this.onLive(), closed: () => this.onClosed() });
     this.dialog = new IndicatorDialog(settings.registry, settings.indicators, (text) => this.setIndicators(text));
     this.toolbar = new Toolbar(this);
-    this.quote = new Quote(settings);
     this.integrity = new IntegrityBadge(settings);
+    this.quote = new Quote(settings, (ms) => this.integrity.reach(ms));
     this.layers = new Layers(settings.layer_sources, settings.layers, (layers) => this.chart.setLayers(layers));
     this.owesFigure = false; // indicators were chosen and their figure has not come yet
     this.timer = this.closedTimer = this.shiftTimer = null;

@@ -13,10 +13,14 @@ export class Quote {
   #settings;
   #shown = null;
 
-  constructor(settings) {
+  /** `onTime` is called with the exchange's time, in ms, as any of its instruments tells it. */
+  constructor(settings, onTime) {
     this.#settings = settings;
     const { exchange, symbol } = settings;
-    stream.subscribe(`tickers:${exchange}`, ({ tickers }) => tickers[symbol] && this.#take(tickers[symbol]));
+    stream.subscribe(`tickers:${exchange}`, ({ tickers }) => {
+      if (tickers[symbol]) this.#take(tickers[symbol]);
+      onTime(Math.max(...Object.values(tickers).map(({ time_ms: ms }) => ms)));
+    });
     watchFeeds(() => this.#showFeed());
     stream.addEventListener("state", () => this.#host.classList.toggle("is-stale", stream.state !== "live"));
   }
