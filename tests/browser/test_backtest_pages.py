@@ -19,7 +19,7 @@ from marketdata.models import from_ms, to_ms
 from strategies.models import StrategyConfig
 from tcpdashboard.common.jobs.runner import run_job
 from tcpdashboard.common.models import Job
-from tests.browser.charts import PHONE
+from tests.browser.charts import PHONE, settle
 from tests.browser.conftest import EXCHANGE, NAME
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -188,6 +188,7 @@ def test_round_trips_are_narrowed_sorted_and_shown_on_the_chart(open_page, site)
         page.click("#trades a:has-text('CSV')")
     lines = download.value.path().read_text().splitlines()
     assert len(lines) == lost + 1
+    settle(page)
 
 
 def test_every_fill_and_what_the_strategy_saw_are_drawn(open_page, site):
@@ -215,6 +216,8 @@ def test_every_fill_and_what_the_strategy_saw_are_drawn(open_page, site):
     assert page.evaluate("document.querySelector('#chart .plot').data[0].x.length") <= 800
     page.click("#price [data-trip='1']")
     page.wait_for_selector("#trades tr[aria-current][data-trade='1']")
+    # What the chart asks for is there until the test ends.
+    settle(page)
 
 
 def test_fills_are_a_layer_of_the_main_chart(open_page, site):
