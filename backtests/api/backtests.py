@@ -11,7 +11,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -34,7 +34,7 @@ from backtests.services import request_backtest
 from marketdata.api.queries import read_query
 from tcpdashboard.common.jobs.api import JobConflict, NewestFirst
 from tcpdashboard.common.jobs.orders import JobRefused, cancel_job
-from tcpdashboard.common.rights import may_change
+from tcpdashboard.common.rights import refuse_others
 
 
 class BacktestViewSet(
@@ -81,7 +81,7 @@ class BacktestViewSet(
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """Let it not be run, or its result not be kept."""
-        backtest = self._own()
+        backtest = self._changeable()
         if backtest.job is None:
             raise JobConflict(f"backtest {backtest.pk} is {backtest.state}: it cannot be cancelled")
         try:
@@ -143,8 +143,7 @@ class BacktestViewSet(
             headers={"Content-Disposition": name},
         )
 
-    def _own(self) -> Backtest:
+    def _changeable(self) -> Backtest:
         backtest = self.get_object()
-        if backtest.owner != self.request.user and not may_change(self.request.user, Backtest):
-            raise PermissionDenied("it is another person's backtest")
+        refuse_others(self.request.user, backtest)
         return backtest

@@ -12,7 +12,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -40,10 +40,10 @@ from backtests.searches import (
 )
 from backtests.searching.asking import SearchRequest
 from backtests.serializers import RunsQuery
-from backtests.storage.trials import columns, heat, trials_csv, trials_json, trials_page
+from backtests.storage.trials import columns, heat, ordered_trials, trials_csv, trials_json
 from marketdata.api.queries import read_query
 from tcpdashboard.common.jobs.api import JobConflict, NewestFirst
-from tcpdashboard.common.rights import may_change
+from tcpdashboard.common.rights import refuse_others
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -97,7 +97,7 @@ class SearchViewSet(
     def destroy(self, request: Request, pk: str) -> Response:
         """Forget a search that is not at work, and its trials."""
         try:
-            delete_search(self._own())
+            delete_search(self._changeable())
         except SearchRefused as refused:
             raise JobConflict(str(refused)) from refused
         return Response(status=status.HTTP_204_NO_CONTENT)
@@ -125,16 +125,15 @@ class SearchViewSet(
     def trials(self, request: Request, pk: str) -> Response:
         """Return trials of a window, the best first, a page at a time."""
         query = read_query(request, TrialsQuery)
-        total, trials = trials_page(
+        found = ordered_trials(
             self.get_object(),
             query["window"],
             query["order"],
-            query["first"],
-            query["limit"],
             is_reversed=query["reverse"],
             state=query.get("state"),
         )
-        return Response(TrialsSerializer({"total": total, "trials": trials}).data)
+        trials = found[query["first"] : query["first"] + query["limit"]]
+        return Response(TrialsSerializer({"total": found.count(), "trials": trials}).data)
 
     @extend_schema(parameters=[HeatQuery], responses=HeatSerializer)
     @action(detail=True)
@@ -176,12 +175,11 @@ class SearchViewSet(
 
     def _order(self, give: Callable[[Search], Search]) -> Response:
         try:
-            return Response(self.get_serializer(give(self._own())).data)
+            return Response(self.get_serializer(give(self._changeable())).data)
         except SearchRefused as refused:
             raise JobConflict(str(refused)) from refused
 
-    def _own(self) -> Search:
+    def _changeable(self) -> Search:
         search = self.get_object()
-        if search.owner != self.request.user and not may_change(self.request.user, Search):
-            raise PermissionDenied("it is another person's search")
+        refuse_others(self.request.user, search)
         return search

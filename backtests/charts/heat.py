@@ -34,8 +34,8 @@ class HeatTable:
     """Whether values stand for parts of a range."""
 
 
-def heat_cells(found: Mapping[str, Any], *, is_high: bool) -> HeatTable:
-    """Return the table of what `storage.trials.heat` found, shaded for high or for low figures."""
+def heat_cells(found: Mapping[str, Any], *, is_maximised: bool) -> HeatTable:
+    """Return the table of what `storage.trials.heat` found, the best figures shaded most."""
     metric = _BY_KEY[found["metric"]]
     known = [value for row in found["cells"] for value in row if value is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
@@ -44,7 +44,7 @@ def heat_cells(found: Mapping[str, Any], *, is_high: bool) -> HeatTable:
         if value is None:
             return Cell("", "", count)
         share = (value - low) / (high - low) if high > low else 1.0
-        step = round((share if is_high else 1 - share) * (_STEPS - 1))
+        step = round((share if is_maximised else 1 - share) * (_STEPS - 1))
         return Cell(text_of(metric, value), f"heat-{step}", count)
 
     rows = zip(found["y"]["values"], found["cells"], found["counts"], strict=True)

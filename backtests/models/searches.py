@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
+from backtests.domain.search.objectives import is_maximised
 from backtests.models.figures import Figures
 from marketdata.domain.timeframe import Timeframe
 from marketdata.models import Instrument
@@ -136,6 +137,10 @@ class Search(models.Model):
     def topic(self) -> str:
         """The realtime topic; the owner is in it, so that no look-up authorises."""
         return f"search:{self.owner_id or 0}:{self.pk}"
+
+    def maximises(self, metric: str) -> bool:
+        """Return whether more of a metric is better, as the search says of its objective."""
+        return self.is_maximised if metric == self.objective else is_maximised(metric)
 
     @property
     def state(self) -> str:

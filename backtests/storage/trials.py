@@ -14,7 +14,6 @@ from django.db.models.functions import Cast
 
 from backtests.domain.metrics import METRICS
 from backtests.domain.search.heat import heat_table
-from backtests.domain.search.objectives import is_maximised
 from backtests.domain.search.space import Space
 from backtests.models import Search, Trial
 
@@ -22,17 +21,15 @@ _BLOCK: Final = 2_000
 _PLAIN: Final = ("window", "number", "state", "objective")
 
 
-def trials_page(
+def ordered_trials(
     search: Search,
     window: int,
     order: str,
-    first: int,
-    limit: int,
     *,
     is_reversed: bool = False,
     state: str | None = None,
-) -> tuple[int, list[Trial]]:
-    """Return how many trials there are, and `limit` of them from number `first` of the order on.
+) -> QuerySet[Trial]:
+    """Return the trials of a window in an order.
 
     The order is `number`, `objective` and `outside` (the best first; `outside` leaves out what was
     not tested) or a metric's key (the largest first). What has no figure comes last.
@@ -42,19 +39,13 @@ def trials_page(
         found = found.filter(state=state)
     if order == "outside":
         found = found.exclude(outside=None)
-    ordered = _ordered(found, search, order, is_reversed=is_reversed)
-    return found.count(), list(ordered[first : first + limit])
+    return _ordered(found, search, order, is_reversed=is_reversed)
 
 
 def best_trials(search: Search, window: int, count: int) -> list[Trial]:
     """Return the best `count` trials of a window that have an objective; the first of equals."""
     known = search.trials.filter(window=window).exclude(objective=None)
     return list(_ordered(known, search, "objective")[:count])
-
-
-def wants_high(search: Search, metric: str) -> bool:
-    """Return whether more of a metric is better, as the search says of its objective."""
-    return search.is_maximised if metric == search.objective else is_maximised(metric)
 
 
 def heat(search: Search, window: int, x: str, y: str, metric: str, pick: str) -> dict[str, Any]:
@@ -67,7 +58,7 @@ def heat(search: Search, window: int, x: str, y: str, metric: str, pick: str) ->
         .exclude(shown=None)
         .values_list(f"parameters__{x}", f"parameters__{y}", "shown")
     )
-    best, worst = ("max", "min") if wants_high(search, metric) else ("min", "max")
+    best, worst = ("max", "min") if search.maximises(metric) else ("min", "max")
     wanted = {"best": best, "mean": "mean", "worst": worst}
     table = heat_table(axes[x], axes[y], rows.iterator(chunk_size=_BLOCK), wanted[pick])
     return {"metric": metric, "pick": pick, "window": window, **table}
@@ -121,14 +112,14 @@ def _ordered(
     if order == "number":
         return found.order_by("-number" if is_reversed else "number")
     is_best = order in ("objective", "outside")
-    falls = (search.is_maximised if is_best else True) != is_reversed
+    is_descending = (search.is_maximised or not is_best) != is_reversed
     if order == "objective":
         shown = F("objective")
     else:
         source = "outside" if order == "outside" else "metrics"
         key = search.objective if order == "outside" else order
         found, shown = found.annotate(shown=_figure(key, source)), F("shown")
-    figure = shown.desc(nulls_last=True) if falls else shown.asc(nulls_last=True)
+    figure = shown.desc(nulls_last=True) if is_descending else shown.asc(nulls_last=True)
     return found.order_by(figure, "number")
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from backtests.models import Backtest
-from tcpdashboard.common.rights import may_change
+from tcpdashboard.common.rights import refuse_others
 
 
 def person(request: HttpRequest) -> User:
@@ -27,11 +26,5 @@ def seen(request: HttpRequest, pk: int) -> Backtest:
 def acted_on(request: HttpRequest, pk: int) -> Backtest:
     """Return a backtest that the person may change. Raises Http404 and PermissionDenied."""
     backtest = seen(request, pk)
-    if not may_act(request.user, backtest):
-        raise PermissionDenied
+    refuse_others(request.user, backtest)
     return backtest
-
-
-def may_act(user: Any, backtest: Backtest) -> bool:
-    """Return whether a person may change a backtest: its owner, and staff with the right to."""
-    return backtest.owner_id == user.pk or may_change(user, Backtest)

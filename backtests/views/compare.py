@@ -101,5 +101,5 @@ def _differences(request: HttpRequest, runs: list[Backtest]) -> dict[str, Any]:
     numbers = {str(one.pk): one for one in runs}
     left = numbers.get(request.GET.get("left", ""), runs[0])
     right = numbers.get(request.GET.get("right", ""), runs[1])
-    told = differences(left, right, request.GET.get("page", "1")[:9])
+    told = differences(left, right, request.GET.get("page", ""))
     return told | {"query": query_without(request.GET, "page")}

@@ -14,9 +14,9 @@ from backtests.charts.cards import card
 from backtests.domain.metrics import METRICS
 from backtests.forms.asking import title_of
 from backtests.models import Backtest
-from backtests.views.access import may_act
 from backtests.views.filtering import ListFilter, choices_of, older_than, query_without
 from tcpdashboard.common.models import Job
+from tcpdashboard.common.rights import may_act_on
 
 PAGE: Final = 30
 _SHOWN: Final = ("total_return", "buy_and_hold", "sharpe", "max_drawdown", "round_trips")
@@ -72,7 +72,7 @@ def _row(request: HttpRequest, backtest: Backtest) -> dict[str, Any]:
         "cards": [card(metric, backtest.metrics.get(metric.key)) for metric in _COLUMNS]
         if is_done
         else [],
-        "may_act": may_act(request.user, backtest),
+        "may_act": may_act_on(request.user, backtest),
         "may_follow": request.user.is_staff or backtest.owner_id == request.user.pk,
         "error": backtest.error or (backtest.job.error if backtest.job else ""),
     }

@@ -11,6 +11,7 @@ from backtests.charts.trips import trip_rows
 from backtests.domain.pairing import Kind, Pair, kinds_of, pair_trips
 from backtests.models import Backtest
 from backtests.storage.results import ResultGone, StoredRun, read_run
+from backtests.views.paging import page_of
 from marketdata.models import from_ms
 from marketdata.views.quotes import price_decimals
 
@@ -28,17 +29,14 @@ def differences(left: Backtest, right: Backtest, page: str) -> dict[str, Any]:
     pairs = pair_trips(runs[0].trips, runs[1].trips)
     kinds = _kinds(pairs, runs)
     differing = [place for place, kind in enumerate(kinds) if kind != "same"]
-    pages = max(1, -(-len(differing) // PAGE))
-    number = min(max(int(page), 1), pages) if page.isascii() and page.isdigit() else 1
-    shown = differing[(number - 1) * PAGE : number * PAGE]
+    shown = page_of(page, len(differing), PAGE)
     decimals = price_decimals(left.instrument), price_decimals(right.instrument)
     return told | {
         "counts": {kind: kinds.count(kind) for kind in _KINDS},
-        "pairs": [_row(pairs[place], kinds[place], runs, decimals) for place in shown],
-        "page": number,
-        "pages": pages,
-        "earlier_page": number - 1 if number > 1 else None,
-        "later_page": number + 1 if number < pages else None,
+        "pairs": [
+            _row(pairs[place], kinds[place], runs, decimals) for place in differing[shown.rows]
+        ],
+        "page": shown,
     }
 
 

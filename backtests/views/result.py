@@ -21,7 +21,7 @@ from backtests.forms.notes import NotesForm
 from backtests.forms.trading import settings_of
 from backtests.models import Backtest
 from backtests.storage.results import ResultGone, StoredRun, read_run
-from backtests.views.access import may_act, seen
+from backtests.views.access import seen
 from backtests.views.months import month_table
 from backtests.views.others import as_others_table
 from backtests.views.price import chart_settings
@@ -32,6 +32,7 @@ from marketdata.views.queries import answer_in_sentences, time_range, whole_numb
 from strategies.catalogue import describe_strategy
 from strategies.domain.errors import StrategyError
 from tcpdashboard.common.rest import throttled
+from tcpdashboard.common.rights import may_act_on
 
 
 @require_safe
@@ -45,7 +46,7 @@ def result_page(request: HttpRequest, pk: int) -> HttpResponse:
         "parameters": _parameters(backtest),
         "trading": settings_of(backtest.trading),
         "page_exchange": backtest.instrument.exchange,
-        "may_act": may_act(request.user, backtest),
+        "may_act": may_act_on(request.user, backtest),
         "notes_form": NotesForm(
             initial={"tags": ", ".join(backtest.tags), "notes": backtest.notes}
         ),

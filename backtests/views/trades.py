@@ -10,6 +10,7 @@ from backtests.charts.numbers import money, percent, span, tone
 from backtests.charts.trips import OUTCOMES, SIDES, TripFilter, reasons_of, trip_rows
 from backtests.models import Backtest
 from backtests.storage.results import StoredRun
+from backtests.views.paging import page_of
 from marketdata.models import from_ms
 from marketdata.views.quotes import price_decimals
 
@@ -35,9 +36,8 @@ def trades_context(backtest: Backtest, run: StoredRun, query: Mapping[str, str])
     """Return one page of the round trips that are asked for."""
     chosen = TripFilter.of(query)
     places = chosen.places(run.trips)
-    pages = max(1, -(-len(places) // PAGE))
-    page = min(max(_number(query.get("page")), 1), pages)
-    shown = places[(page - 1) * PAGE : page * PAGE]
+    page = page_of(query.get("page", ""), len(places), PAGE)
+    shown = places[page.rows]
     decimals = price_decimals(backtest.instrument)
     narrowed = {"side": chosen.side, "outcome": chosen.outcome, "reason": chosen.reason}
     kept = urlencode({name: value for name, value in narrowed.items() if value})
@@ -54,9 +54,6 @@ def trades_context(backtest: Backtest, run: StoredRun, query: Mapping[str, str])
         "found_trips": len(places),
         "all_trips": len(run.trips),
         "page": page,
-        "pages": pages,
-        "earlier_page": page - 1 if page > 1 else None,
-        "later_page": page + 1 if page < pages else None,
     }
 
 
@@ -84,7 +81,3 @@ def _head(word: str, title: str, is_number: bool, sort: str) -> dict[str, Any]:
         # Figures are looked through from the largest down.
         "next": word if is_down or (not is_up and word in ("number", "entry")) else f"-{word}",
     }
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else 1

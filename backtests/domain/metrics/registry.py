@@ -19,6 +19,10 @@ class Metric:
     unit: str
     """share, ratio, cash, ms or count"""
     compute: Callable[[Account], float | None]
+    days_needed: int = 0
+    """UTC days that a run has to live for it to be known."""
+    is_better_low: bool = False
+    """Whether less of it is better, unless somebody says otherwise."""
 
     @property
     def formula(self) -> str:
@@ -29,26 +33,39 @@ class Metric:
 METRICS: Final = (
     Metric("total_return", "Total return", "share", returns.total_return),
     Metric("buy_and_hold", "Buy and hold", "share", returns.buy_and_hold),
-    Metric("cagr", "CAGR", "share", returns.cagr),
-    Metric("sharpe", "Sharpe", "ratio", returns.sharpe),
-    Metric("sortino", "Sortino", "ratio", returns.sortino),
-    Metric("volatility", "Volatility", "share", returns.volatility),
-    Metric("max_drawdown", "Max drawdown", "share", returns.max_drawdown),
-    Metric("calmar", "Calmar", "ratio", returns.calmar),
+    Metric("cagr", "CAGR", "share", returns.cagr, days_needed=returns.GROWTH_DAYS),
+    Metric("sharpe", "Sharpe", "ratio", returns.sharpe, days_needed=returns.LEAST_DAYS),
+    Metric("sortino", "Sortino", "ratio", returns.sortino, days_needed=returns.LEAST_DAYS),
+    Metric(
+        "volatility",
+        "Volatility",
+        "share",
+        returns.volatility,
+        days_needed=returns.SPREAD_DAYS,
+        is_better_low=True,
+    ),
+    Metric("max_drawdown", "Max drawdown", "share", returns.max_drawdown, is_better_low=True),
+    Metric("calmar", "Calmar", "ratio", returns.calmar, days_needed=returns.GROWTH_DAYS),
     Metric("round_trips", "Round trips", "count", trips.round_trip_count),
     Metric("win_rate", "Win rate", "share", trips.win_rate),
-    Metric("draw_rate", "Draws", "share", trips.draw_rate),
+    Metric("draw_rate", "Draws", "share", trips.draw_rate, is_better_low=True),
     Metric("profit_factor", "Profit factor", "ratio", trips.profit_factor),
     Metric("expectancy", "Expectancy", "cash", trips.expectancy),
     Metric("expectancy_r", "Expectancy in R", "ratio", trips.expectancy_r),
     Metric("exposure", "Exposure", "share", trips.exposure),
-    Metric("turnover", "Turnover", "ratio", trips.turnover),
-    Metric("fees_paid", "Fees", "cash", trips.fees_paid),
-    Metric("slippage_paid", "Slippage", "cash", trips.slippage_paid),
+    Metric("turnover", "Turnover", "ratio", trips.turnover, is_better_low=True),
+    Metric("fees_paid", "Fees", "cash", trips.fees_paid, is_better_low=True),
+    Metric("slippage_paid", "Slippage", "cash", trips.slippage_paid, is_better_low=True),
     Metric("average_holding", "Average holding time", "ms", trips.average_holding),
     Metric("best_trip", "Best round trip", "cash", trips.best_trip),
     Metric("worst_trip", "Worst round trip", "cash", trips.worst_trip),
-    Metric("longest_losing_run", "Longest losing run", "count", trips.longest_losing_run),
+    Metric(
+        "longest_losing_run",
+        "Longest losing run",
+        "count",
+        trips.longest_losing_run,
+        is_better_low=True,
+    ),
 )
 
 

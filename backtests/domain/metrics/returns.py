@@ -12,6 +12,10 @@ from backtests.domain.metrics.account import DAY_MS, Account
 YEAR_DAYS: Final = 365
 LEAST_DAYS: Final = 30
 """Daily returns below which a ratio of them says nothing."""
+SPREAD_DAYS: Final = 2
+"""Daily returns below which they have no deviation."""
+GROWTH_DAYS: Final = 1
+"""Days below which growth is not told for a year."""
 
 
 def total_return(of: Account) -> float | None:
@@ -26,7 +30,7 @@ def buy_and_hold(of: Account) -> float | None:
 
 def cagr(of: Account) -> float | None:
     """(end / start) ^ (365 days / duration) - 1; unknown below a day or without equity left."""
-    if of.length_ms < DAY_MS or of.end <= 0:
+    if of.length_ms < GROWTH_DAYS * DAY_MS or of.end <= 0:
         return None
     try:
         return math.pow(of.end / of.start, YEAR_DAYS * DAY_MS / of.length_ms) - 1.0
@@ -54,7 +58,11 @@ def sortino(of: Account) -> float | None:
 def volatility(of: Account) -> float | None:
     """Standard deviation (ddof 1) of daily returns x sqrt(365); unknown below two days."""
     returns = of.returns
-    return float(np.std(returns, ddof=1)) * math.sqrt(YEAR_DAYS) if len(returns) >= 2 else None
+    return (
+        float(np.std(returns, ddof=1)) * math.sqrt(YEAR_DAYS)
+        if len(returns) >= SPREAD_DAYS
+        else None
+    )
 
 
 def max_drawdown(of: Account) -> float | None:

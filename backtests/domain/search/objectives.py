@@ -5,35 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from backtests.domain.metrics.returns import LEAST_DAYS
+from backtests.domain.metrics import METRICS, Metric
 
-_BETTER_LOW: Final = frozenset(
-    {
-        "volatility",
-        "max_drawdown",
-        "draw_rate",
-        "fees_paid",
-        "slippage_paid",
-        "turnover",
-        "longest_losing_run",
-    }
-)
-
-
-_DAYS: Final[Mapping[str, int]] = {
-    "sharpe": LEAST_DAYS,
-    "sortino": LEAST_DAYS,
-    "volatility": 2,
-    "cagr": 1,
-    "calmar": 1,
-}
+_BY_KEY: Final[Mapping[str, Metric]] = {metric.key: metric for metric in METRICS}
 
 
 def days_needed(metric: str) -> int:
-    """Return how many UTC days a run has to live for a metric to be known."""
-    return _DAYS.get(metric, 0)
+    """Return how many UTC days a run has to live for a metric to be known; 0 for no metric."""
+    return _BY_KEY[metric].days_needed if metric in _BY_KEY else 0
 
 
 def is_maximised(metric: str) -> bool:
     """Return whether more of a metric is better, unless somebody says otherwise."""
-    return metric not in _BETTER_LOW
+    return metric not in _BY_KEY or not _BY_KEY[metric].is_better_low

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from backtests.models import Search
 from backtests.searches import SearchRefused, delete_search
-from tcpdashboard.common.rights import may_change
+from tcpdashboard.common.rights import refuse_others
 
 
 @require_POST
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Forget a search with its trials; one that is at work says so and stays."""
     search = get_object_or_404(Search.objects.visible_to(request.user), pk=pk)
-    if search.owner_id != request.user.pk and not may_change(request.user, Search):
-        raise PermissionDenied
+    refuse_others(request.user, search)
     try:
         delete_search(search)
     except SearchRefused as refused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -15,8 +16,9 @@ from backtests.domain.metrics import METRICS
 from backtests.forms.asking import title_of
 from backtests.forms.trading import settings_of
 from backtests.models import Search, Trial
-from backtests.storage.trials import heat, trials_page, wants_high
-from tcpdashboard.common.rights import may_change
+from backtests.storage.trials import heat, ordered_trials
+from backtests.views.paging import page_of
+from tcpdashboard.common.rights import may_act_on
 
 PAGE: Final = 25
 PICKS: Final = {"best": "Best of a cell", "mean": "Mean of a cell", "worst": "Worst of a cell"}
@@ -39,7 +41,7 @@ def search_page(request: HttpRequest, pk: int) -> HttpResponse:
         "settings": settings_of(search.trading),
         "axes": [_axis(axis) for axis in search.space],
         "page_exchange": search.instrument.exchange,
-        "may_act": search.owner_id == request.user.pk or may_change(request.user, Search),
+        "may_act": may_act_on(request.user, search),
         "error": search.error or next((job.error for job in jobs if job.error), ""),
         "tiles": _tiles(search),
         "forward": _forward(search),
@@ -143,24 +145,28 @@ def _forward(search: Search) -> dict[str, Any] | None:
 def _trials(request: HttpRequest, search: Search) -> dict[str, Any]:
     order = request.GET.get("order", "objective")
     order = order if order in ORDERS else "objective"
-    page, window = _number(request, "page", 1, 10**6), _window(request, search)
-    total, trials = trials_page(search, window, order, (page - 1) * PAGE, PAGE)
-    pages = max(1, -(-total // PAGE))
+    window = _window(request, search)
+    found = ordered_trials(search, window, order)
+    total = found.count()
+    page = page_of(request.GET.get("page", ""), total, PAGE)
+    columns = [_METRICS[key] for key in _COLUMNS if key != search.objective]
+    has_return_column = search.objective != "total_return"
     return {
         "search": search,
         "names": [axis["name"] for axis in search.space],
         "metric": _METRICS[search.objective],
-        "columns": [_METRICS[key] for key in _COLUMNS if key != search.objective],
-        "trials": [_trial(search, trial) for trial in trials],
+        "columns": columns,
+        "has_return_column": has_return_column,
+        # Of the objective, the other figures, what came out elsewhere and the link.
+        "width": 1 + len(columns) + 1 + has_return_column + 1,
+        "trials": [_trial(search, trial) for trial in found[page.rows]],
         "total_trials": total,
         "order": order,
         "orders": ORDERS,
         "window": window,
         "windows": list(range(len(search.windows))),
         "page": page,
-        "pages": pages,
-        "earlier_page": page - 1 if page > 1 else None,
-        "later_page": page + 1 if page < pages else None,
+        "query": urlencode({"order": order, "window": window}),
     }
 
 
@@ -194,7 +200,7 @@ def _heat(request: HttpRequest, search: Search) -> dict[str, Any]:
     found = heat(search, _window(request, search), x, y, key, pick)
     return {
         "search": search,
-        "heat": heat_cells(found, is_high=wants_high(search, key)),
+        "heat": heat_cells(found, is_maximised=search.maximises(key)),
         "heat_names": names,
         "heat_metric": key,
         "heat_metrics": METRICS,
@@ -206,10 +212,7 @@ def _heat(request: HttpRequest, search: Search) -> dict[str, Any]:
 
 
 def _window(request: HttpRequest, search: Search) -> int:
-    return _number(request, "window", 0, len(search.windows) - 1)
-
-
-def _number(request: HttpRequest, name: str, least: int, most: int) -> int:
-    text = request.GET.get(name, "")
+    """Return the window that the address asks for, counted from 0; the nearest one there is."""
+    text = request.GET.get("window", "")
     is_number = text.isascii() and text.isdigit() and len(text) < 9
-    return min(max(int(text), least), most) if is_number else least
+    return min(int(text), len(search.windows) - 1) if is_number else 0

@@ -70,9 +70,11 @@ document.getElementById("trials").addEventListener("change", ({ target }) => {
   askTrials();
   if (target.name === "window") showParallel();
 });
-document.getElementById("trials").addEventListener("click", ({ target }) => {
-  const button = target.closest("[data-page]");
-  if (button !== null) askTrials(button.dataset.page);
+document.getElementById("trials").addEventListener("click", (event) => {
+  const link = event.target.closest("[data-page]");
+  if (link === null) return;
+  event.preventDefault();
+  askTrials(link.dataset.page);
 });
 if (heat !== null) heatSection.addEventListener("change", () => listen(heat, "heat-filters")());
 

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -18,7 +18,7 @@ from tcpdashboard.common.alerts.channels import checked
 from tcpdashboard.common.alerts.delivering import test_channel
 from tcpdashboard.common.forms import style
 from tcpdashboard.common.models import Alert, AlertChannel, AlertDelivery
-from tcpdashboard.common.rights import may_change
+from tcpdashboard.common.rights import may_change, refuse_others
 
 _MOST_MESSAGES: Final = 20
 
@@ -110,7 +110,7 @@ def channels_context(request: HttpRequest, form: ChannelForm) -> dict[str, Any]:
 @require_POST
 def test_it(request: HttpRequest, pk: int) -> HttpResponse:
     """Send a test, and say what became of it."""
-    told = test_channel(_own(request, pk))
+    told = test_channel(_changeable(request, pk))
     if told.state == AlertDelivery.State.SENT:
         messages.success(request, f"The test was sent: {told.response}")
     else:
@@ -121,7 +121,7 @@ def test_it(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def switch(request: HttpRequest, pk: int) -> HttpResponse:
     """Switch a channel off, or on again."""
-    channel = _own(request, pk)
+    channel = _changeable(request, pk)
     AlertChannel.objects.filter(pk=pk).update(is_enabled=not channel.is_enabled)
     return back_to_channels()
 
@@ -129,7 +129,7 @@ def switch(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete a channel and the record of its messages."""
-    _own(request, pk).delete()
+    _changeable(request, pk).delete()
     return back_to_channels()
 
 
@@ -148,10 +148,9 @@ def make_channel(request: HttpRequest, form: ChannelForm) -> bool:
     return True
 
 
-def _own(request: HttpRequest, pk: int) -> AlertChannel:
+def _changeable(request: HttpRequest, pk: int) -> AlertChannel:
     channel = get_object_or_404(AlertChannel.objects.visible_to(request.user), pk=pk)
-    if channel.owner_id != request.user.pk and not may_change(request.user, AlertChannel):
-        raise PermissionDenied
+    refuse_others(request.user, channel)
     return channel
 
 

@@ -9,14 +9,14 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import APIException, PermissionDenied, ValidationError
+from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tcpdashboard.common.jobs.orders import JobRefused, cancel_job, pause_job, resume_job
 from tcpdashboard.common.models import Job
-from tcpdashboard.common.rights import may_change
+from tcpdashboard.common.rights import refuse_others
 
 
 class JobSerializer(serializers.ModelSerializer[Job]):
@@ -120,8 +120,7 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
 
     def _change(self, order: Callable[[Job], None]) -> Response:
         job = self.get_object()
-        if job.owner != self.request.user and not may_change(self.request.user, Job):
-            raise PermissionDenied("it is another person's job")
+        refuse_others(self.request.user, job)
         try:
             order(job)
         except JobRefused as refused:

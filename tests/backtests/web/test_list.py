@@ -120,17 +120,17 @@ def test_all_trips_that_differ_are_on_its_pages(two, trader, monkeypatch):
     monkeypatch.setattr(pairs, "PAGE", 3)
     first = compare(trader, *two).context
     differing = sum(first["counts"].values()) - first["counts"]["same"]
-    assert first["pages"] == -(-differing // 3) > 2
+    assert first["page"].count == -(-differing // 3) > 2
     found = [
         row["entry"]
-        for page in range(1, first["pages"] + 1)
+        for page in range(1, first["page"].count + 1)
         for row in compare(trader, *two, page=page).context["pairs"]
     ]
     assert len(found) == differing
     assert found == sorted(found)
     html = compare(trader, *two, page=2).content.decode()
     assert f"?id={two[0].pk}&amp;id={two[1].pk}&amp;page=3#pairs" in html
-    assert compare(trader, *two, page="x").context["page"] == 1
+    assert compare(trader, *two, page="x").context["page"].number == 1
 
 
 def test_settings_that_differ_are_told_as_people_wrote_them(two, ann, trader):
