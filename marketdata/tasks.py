@@ -23,7 +23,7 @@ from marketdata.storage.locks import alone
 from marketdata.supervision.logins import sweep_logins
 from marketdata.supervision.manager import CollectorManager
 from marketdata.supervision.reporting import collector_states
-from marketdata.supervision.staleness import sweep_feeds
+from marketdata.supervision.staleness import sweep_feeds, watched_s
 from marketdata.supervision.standstill import end_standstills
 from tcpdashboard.celery import app
 from tcpdashboard.common.hints import EXPIRES_S, hint
@@ -32,9 +32,6 @@ log = structlog.get_logger(__name__)
 
 # The key of the advisory lock on looking through the whole store.
 _SCANNING: Final = 7142
-
-# When this process began to look after collectors.
-_STARTED_S: Final = time.monotonic()
 
 
 @app.task(name="marketdata.collect")
@@ -65,7 +62,7 @@ def sweep_collectors() -> None:
 def _sweep(exchange: str) -> None:
     for collector_id in CollectorManager(exchange).sweep():
         collect.apply_async((collector_id,), expires=EXPIRES_S)
-    sweep_feeds(exchange, time.monotonic() - _STARTED_S)
+    sweep_feeds(exchange, watched_s(time.time()))
     sweep_logins(exchange)
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db.models.functions import Now
 
 from marketdata.models import Collector, Instrument
@@ -19,6 +20,9 @@ from tcpdashboard.common.models import Alert
 
 FEED_STALE: Final = "feed_stale"
 LISTED: Final = "live"
+
+_WATCHED: Final = "feeds_watched"
+_TURNS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,8 @@ class FeedAge:
 def sweep_feeds(exchange: str, watched_s: float = float("inf")) -> list[str]:
     """Raise an alert for each feed that is stale and end those that are not; return the stale.
 
-    None is raised before this was done for `watched_s` of as long as a collector may be silent:
-    when everything was stopped, collectors were too, and are about to start.
+    `watched_s` is for how long feeds have been watched. Below FEED_SILENT_SECONDS no alert is
+    raised: collectors may just be starting.
     """
     stale = stale_feeds(exchange)
     kind = Alert.objects.open().filter(kind=FEED_STALE, subject__startswith=f"{exchange}:")
@@ -62,6 +66,21 @@ def sweep_feeds(exchange: str, watched_s: float = float("inf")) -> list[str]:
             details={"collector": collector},
         )
     return sorted(stale)
+
+
+def watched_s(now_s: float) -> float:
+    """Return for how many seconds feeds have been watched, and note that they are at `now_s`.
+
+    The watch begins anew when nobody watched for half of FEED_SILENT_SECONDS, or for a few turns:
+    everything was stopped then, collectors too. A process that looks after them and dies again and
+    again does not begin it anew, or no feed would ever be told.
+    """
+    pause_s = max(settings.FEED_SILENT_SECONDS / 2, _TURNS * settings.COLLECTOR_SWEEP_SECONDS)
+    began_s, last_s = cache.get(_WATCHED, (now_s, now_s))
+    if not 0 <= now_s - last_s <= pause_s:
+        began_s = now_s
+    cache.set(_WATCHED, (began_s, now_s), timeout=None)
+    return float(now_s - began_s)
 
 
 def stale_feeds(exchange: str) -> dict[str, tuple[str, str]]:

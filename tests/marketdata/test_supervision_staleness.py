@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 
 from marketdata.models import Collector, Instrument
-from marketdata.supervision.staleness import FeedAge, sweep_feeds
+from marketdata.supervision.staleness import FeedAge, sweep_feeds, watched_s
 from tcpdashboard.common.models import Alert
 from tests.marketdata.api.conftest import make_instrument
 
@@ -78,6 +79,31 @@ def test_an_exchange_that_says_nothing_makes_every_feed_stale(collector):
 def test_a_collector_without_a_sign_of_life_makes_its_feeds_stale(collector):
     Collector.objects.update(heartbeat_at=timezone.now() - timedelta(seconds=61), lease_owner="")
     assert sweep_feeds("okx-sim") == ["okx-sim:BTC-USDT", "okx-sim:ETH-USDT"]
+
+
+@pytest.fixture
+def _unwatched():
+    cache.clear()
+
+
+@pytest.mark.usefixtures("_unwatched")
+def test_a_process_that_dies_again_and_again_holds_no_alert_back(collector):
+    Collector.objects.update(heartbeat_at=timezone.now() - timedelta(days=1), lease_owner="")
+    # Each of these may be another process: none of them lives for a minute.
+    for second in range(0, 60, 10):
+        sweep_feeds("okx-sim", watched_s(NOW_MS / 1000 + second))
+        assert open_alerts() == []
+    sweep_feeds("okx-sim", watched_s(NOW_MS / 1000 + 60))
+    assert len(open_alerts()) == 2
+
+
+@pytest.mark.usefixtures("_unwatched")
+@pytest.mark.parametrize(("away_s", "expected_s"), [(29, 129), (30, 130), (31, 0), (-5, 0)])
+def test_the_watch_begins_anew_where_nobody_watched_for_long(settings, away_s, expected_s):
+    settings.FEED_SILENT_SECONDS = 60
+    for second in range(0, 101, 20):
+        assert watched_s(1000.0 + second) == second
+    assert watched_s(1100.0 + away_s) == expected_s
 
 
 def test_what_stood_still_with_all_the_rest_is_told_once_it_had_its_time_to_start(collector):
