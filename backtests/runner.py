@@ -20,7 +20,7 @@ from backtests.storage.artefacts import keep_arrays
 from marketdata.domain.integrity import Integrity
 from marketdata.domain.timeframe import Timeframe
 from marketdata.models import Instrument, to_ms
-from marketdata.storage import Held, day_versions
+from marketdata.storage import Held, day_versions, range_fingerprint
 from strategies.models import StrategyConfig
 from tcpdashboard.common.jobs.run import JobRun
 
@@ -35,12 +35,10 @@ class Finished:
     request: BacktestRequest
     prepared: Prepared
     integrity: Integrity
+    """Of the range that was asked for; warm-up candles before it are not in it."""
     result: BacktestResult
-
-    @property
-    def fingerprint(self) -> str:
-        """The candles' in hexadecimal."""
-        return self.integrity.fingerprint.hex()
+    fingerprint: str
+    """Of all candles that were used, those of the warm-up too, in hexadecimal."""
 
 
 def run_backtest(run: JobRun) -> dict[str, Any]:
@@ -74,16 +72,18 @@ def run_request(request: BacktestRequest) -> Finished:
 
 def run_prepared(prepared: Prepared, request: BacktestRequest) -> Finished:
     """Return what a prepared request comes to; see `run_request`."""
-    span = prepared.start_ms, prepared.end_ms
+    instrument = prepared.instrument
+    used = instrument, Timeframe.M1, prepared.load_from_ms, prepared.end_ms
     for _ in range(_ATTEMPTS):
-        versions = day_versions(prepared.instrument, Timeframe.M1, *span)
-        minutes = load_minutes(prepared.instrument, prepared.load_from_ms, prepared.end_ms)
-        found = check_data(prepared, held=Held(minutes.candles, versions))
+        versions = day_versions(*used)
+        minutes = load_minutes(instrument, prepared.load_from_ms, prepared.end_ms)
+        held = Held(minutes.candles, versions)
+        found, hashed = check_data(prepared, held=held), range_fingerprint(*used, held)
         # The fingerprint is that of the very candles that were used.
-        if versions == day_versions(prepared.instrument, Timeframe.M1, *span):
+        if versions == day_versions(*used):
             result = prepared.engine.run(minutes, prepared.strategy, prepared.start_ms)
-            return Finished(request, prepared, found, result)
-    raise CandlesMoved(f"the candles of {prepared.instrument} change too often: try again")
+            return Finished(request, prepared, found, result, hashed.hex())
+    raise CandlesMoved(f"the candles of {instrument} change too often: try again")
 
 
 def request_of(backtest: Backtest) -> BacktestRequest:

@@ -10,7 +10,7 @@ from backtests.domain.statements import fills_as_csv
 from backtests.exporting import members
 from backtests.exporting.members import Packer
 from backtests.exporting.replaying import Setup, replay
-from backtests.exporting.verifying import range_fingerprint
+from backtests.exporting.verifying import fingerprint_of
 from backtests.loading import load_minutes
 from backtests.models import Backtest
 from marketdata.domain.columns import COLUMN_TYPES, CandleColumns
@@ -67,7 +67,7 @@ def _reproduced(backtest: Backtest, setup: Setup) -> tuple[CandleColumns, Backte
     except StrategyError as error:
         raise CannotExport(f"the strategy does not run any more: {error}") from error
     # Candles may have changed without changing what was traded: in volume, for one.
-    moved = range_fingerprint(minutes.candles, setup) != backtest.fingerprint
+    moved = fingerprint_of(minutes.candles) != backtest.fingerprint
     if moved or again.digest != backtest.result_hash:
         raise CannotExport(
             f"the candles or the code behind backtest {backtest.pk} changed since: run it again"

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import IO, Any, Final
 
-import numpy as np
-
 from backtests.domain.records import KERNEL_VERSION
 from backtests.domain.result import BacktestResult
 from backtests.domain.statements import fills_as_csv
@@ -56,17 +54,15 @@ def verify_archive(file: IO[bytes]) -> Verification:
         raise
     except (KeyError, ValueError, TypeError, ArithmeticError) as error:
         raise BadArchive(f"its configuration cannot be run: {error}") from error
-    differences |= _compared(archive, setup, candles, again)
+    differences |= _compared(archive, candles, again)
     return Verification(again.digest, len(again.fills), again.metrics(), differences)
 
 
-def _compared(
-    archive: Archive, setup: Setup, candles: CandleColumns, again: BacktestResult
-) -> dict[str, str]:
+def _compared(archive: Archive, candles: CandleColumns, again: BacktestResult) -> dict[str, str]:
     told, result = archive.manifest, archive.json(members.RESULT)
     pairs = {
         "engine_version": (told.get("engine_version"), KERNEL_VERSION),
-        "fingerprint": (told.get("fingerprint"), range_fingerprint(candles, setup)),
+        "fingerprint": (told.get("fingerprint"), fingerprint_of(candles)),
         "result_hash": (told.get("result_hash"), again.digest),
     }
     moved = {name: f"was {then}, is {now}" for name, (then, now) in pairs.items() if then != now}
@@ -78,10 +74,9 @@ def _compared(
     return moved
 
 
-def range_fingerprint(candles: CandleColumns, setup: Setup) -> str:
-    """Return the fingerprint of the run's range, as it is kept with a backtest."""
-    first, end = np.searchsorted(candles.open_time_ms, (setup.start_ms, setup.end_ms))
-    return combine(day_fingerprints(candles[int(first) : int(end)]).values()).hex()
+def fingerprint_of(candles: CandleColumns) -> str:
+    """Return the fingerprint of a run's candles, warm-up among them, as a backtest keeps it."""
+    return combine(day_fingerprints(candles).values()).hex()
 
 
 def _figures(name: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:

@@ -60,15 +60,20 @@ class Held:
 
 
 def range_fingerprint(
-    instrument: Instrument, timeframe: Timeframe, start_ms: int, end_ms: int
+    instrument: Instrument,
+    timeframe: Timeframe,
+    start_ms: int,
+    end_ms: int,
+    held: Held | None = None,
 ) -> bytes:
     """Return the fingerprint of the stored candles that open in [start_ms, end_ms).
 
     It is made of those of its days, of which only days without candles are left out. Whole days
-    are hashed again only when their version has moved since.
+    are hashed again only when their version has moved since. `held` are the candles, where they are
+    in memory.
     """
     with connection.cursor() as cursor:
-        return select_fingerprint(cursor, instrument, timeframe, start_ms, end_ms)
+        return select_fingerprint(cursor, instrument, timeframe, start_ms, end_ms, held)
 
 
 def select_fingerprint(

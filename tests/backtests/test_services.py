@@ -7,7 +7,8 @@ import pytest
 from django.db.models import F
 
 from backtests.models import Backtest
-from backtests.requests import BacktestRequest, InvalidBacktest
+from backtests.requests import BacktestRequest, InvalidBacktest, prepare
+from backtests.runner import request_of
 from backtests.services import request_backtest, rerun_backtest
 from backtests.storage.artefacts import Changed, keep_arrays, load_arrays
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
@@ -42,7 +43,8 @@ def test_a_backtest_is_stored_with_everything_to_do_it_again(btc):
     assert backtest.trading["taker_bps"] == "10"
     assert backtest.metrics["round_trips"] > 5
     assert backtest.integrity["complete_share"] == 1.0
-    assert backtest.fingerprint == backtest.integrity["fingerprint"]
+    asked_for = range_fingerprint(btc, Timeframe.M1, ASKED["start_ms"], ASKED["end_ms"]).hex()
+    assert backtest.integrity["fingerprint"] == asked_for
     assert len(backtest.source_hash) == len(backtest.fingerprint) == 64
     assert backtest.badges == []
     again = rerun_backtest(backtest)
@@ -57,7 +59,9 @@ def test_candles_are_hashed_by_the_run_and_not_before_it(btc):
     assert run_job(backtest.job_id) == "done"
     assert hashed.exists()
     backtest.refresh_from_db()
-    span = ASKED["start_ms"], ASKED["end_ms"]
+    with prepare(request_of(backtest)) as prepared:
+        span = prepared.load_from_ms, prepared.end_ms
+    assert span[0] < ASKED["start_ms"]
     assert backtest.fingerprint == range_fingerprint(btc, Timeframe.M1, *span).hex()
     CandleDay.objects.update(hashed_version=0)
     assert backtest.fingerprint == range_fingerprint(btc, Timeframe.M1, *span).hex()
@@ -96,6 +100,21 @@ def test_candles_that_were_revised_explain_another_result(btc):
     write_candles(btc, changed, reason="test")
     again = rerun_backtest(backtest)
     assert set(again.differences) == {"fingerprint", "result_hash"}
+
+
+def test_a_candle_of_the_warm_up_that_was_revised_is_another_input(btc):
+    backtest = done()
+    before = (ASKED["start_ms"] - START_MS) // MINUTE_MS - 1
+    changed = wave()[before : before + 1]
+    changed["volume"] += 1
+    changed["revision"] = 1
+    write_candles(btc, changed, reason="test")
+    assert set(rerun_backtest(backtest).differences) == {"fingerprint"}
+    changed["high"] += 500
+    changed["close"] += 500
+    changed["revision"] = 2
+    write_candles(btc, changed, reason="test")
+    assert set(rerun_backtest(backtest).differences) == {"fingerprint", "result_hash"}
 
 
 def test_a_strategy_warms_up_before_the_start(btc):
