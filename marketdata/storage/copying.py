@@ -91,7 +91,7 @@ def copy_blocks(
     """
     received = _Received(layout, take)
     _copy(cursor, sql.SQL("copy ({}) to stdout (format binary)").format(query), received)
-    received.finish()
+    received.hand_on()
 
 
 def encoded(layout: Layout, number: int, columns: Columns) -> Iterator[bytes]:
@@ -144,9 +144,9 @@ class _Received:
     def write(self, piece: bytes) -> None:
         self._pieces.append(piece)
         if len(self._pieces) >= _BLOCK_ROWS:
-            self.finish()
+            self.hand_on()
 
-    def finish(self) -> None:
+    def hand_on(self) -> None:
         """Hand on the rows that are here."""
         content = b"".join(self._pieces)
         number = (len(content) - self._skip) // self._layout.itemsize

@@ -49,8 +49,11 @@ def integrity(
     with connection.cursor() as cursor:
         counts = _count(cursor, instrument.pk, timeframe, start_ms, end_ms)
         verified, differing = _checked(cursor, instrument.pk, timeframe, opens)
-        asked = (cursor, instrument, timeframe, start_ms, end_ms)
-        fingerprint = select_fingerprint(*asked, held) if is_hashed else b""
+        fingerprint = (
+            select_fingerprint(cursor, instrument, timeframe, start_ms, end_ms, held)
+            if is_hashed
+            else b""
+        )
         span = select_span(cursor, instrument.pk)
     expected, stored = max(0, opens[1] - opens[0]), counts.pop("rows")
     begin = opens[1] if span is None else min(opens[1], span.begin_ms // timeframe.ms)

@@ -19,8 +19,10 @@ from tests.benchmarks.bots_market import Minutes, make_bots, make_model, owner_o
 from tests.benchmarks.figures import Figure, percentile
 from tests.benchmarks.market import execute
 
-ROUNDS: Final = dict.fromkeys((10, 100, 1_000, 10_000), 9)
-"""Minutes that are measured, by the number of bots: the same ones."""
+COUNTS: Final = (10, 100, 1_000, 10_000)
+"""Numbers of bots that are measured."""
+ROUNDS: Final = 9
+"""Minutes that are measured of each."""
 WARM: Final = 2
 GROUPS: Final = 10
 HISTORY: Final = 600
@@ -48,11 +50,11 @@ def run() -> list[Figure]:
 
 def _closes() -> list[Figure]:
     """Return what one minute's close takes for all bots of an instrument."""
-    done = {count: _close(number, count) for number, count in enumerate(ROUNDS)}
+    done = {count: _close(number, count) for number, count in enumerate(COUNTS)}
     most, fewer = 10_000, 1_000
     each, growth = done[most].took_s / most * 1000, done[most].took_s / done[fewer].took_s
     return [
-        *(figure for count in ROUNDS for figure in _of_close(count, done[count])),
+        *(figure for count in COUNTS for figure in _of_close(count, done[count])),
         Figure(f"each of {most:,} bots", each, "ms", "below 1 ms", each < 1),
         Figure(
             f"{most:,} bots against {fewer:,}",
@@ -94,13 +96,13 @@ def _of_close(count: int, close: Close) -> list[Figure]:
 
 def _close(number: int, count: int) -> Close:
     """Let bots live through some minutes, and kill them."""
-    minutes = Minutes(number, before=HISTORY, ahead=WARM + ROUNDS[count] + 3)
+    minutes = Minutes(number, before=HISTORY, ahead=WARM + ROUNDS + 3)
     ids = make_bots(minutes, count, GROUPS)
     for _ in range(WARM):
         _timed_close(minutes, ids)
     execute("vacuum analyze")
     took = []
-    for _ in range(ROUNDS[count]):
+    for _ in range(ROUNDS):
         written = WrittenRows(ids)
         took.append(_timed_close(minutes, ids))
     rows, bare_s = written.copied_again()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,6 @@ from backtests.domain.result import BacktestResult
 from backtests.domain.thinning import thinned
 
 Metrics = Mapping[str, float | None]
-
-DAY_MS: Final = 86_400_000
 
 
 def stitched(results: Sequence[BacktestResult]) -> Account:
