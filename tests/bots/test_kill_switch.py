@@ -13,10 +13,10 @@ from bots.changes import change_state
 from bots.models import Bot, BotCommand
 from bots.risk import stop_ordered
 from bots.services import kill_bots, pause_bot, start_bot
-from tests.bots.effort import spent_s
 from tests.bots.people import make_bot, make_config, make_market, make_person
 from tests.bots.rows import MINUTE, make_running
 from tests.bots.stepping import step, tell_time
+from tests.effort import spent_s
 from tests.people import make_staff
 
 pytestmark = pytest.mark.django_db

@@ -11,10 +11,10 @@ from bots.services import InvalidBot, kill_bots, lift_verdict, set_limits, start
 from marketdata.domain.timeframe import MINUTE_MS
 from marketdata.models import Collector, Trade, from_ms
 from tcpdashboard.common.models import Alert
-from tests.bots.effort import spent_s
 from tests.bots.people import make_market
 from tests.bots.stepping import make_trader, started, tell_time
 from tests.bots.stories import feed
+from tests.effort import spent_s
 from tests.marketdata.api.conftest import START_MS
 
 pytestmark = pytest.mark.django_db
