@@ -41,19 +41,16 @@ def integrity(
     """Return how whole the candles are that open in [start_ms, end_ms).
 
     Before the instrument's first candle, stored or known to be missing, nothing was collected. Days
-    that did not change since they were last asked for cost no look at their candles. Gaps that are
-    repaired are not named, and of the others the GAPS_SHOWN oldest. `held` are the candles, where
-    they are in memory; who needs no fingerprint does not wait for days to be hashed.
+    that did not change since they were last asked for cost no look at their candles. Of the gaps
+    left the GAPS_SHOWN oldest are named. `held` are the candles, where they are in memory.
     """
     opens = -(-start_ms // timeframe.ms), -(-end_ms // timeframe.ms)
     with connection.cursor() as cursor:
         counts = _count(cursor, instrument.pk, timeframe, start_ms, end_ms)
         verified, differing = _checked(cursor, instrument.pk, timeframe, opens)
-        fingerprint = (
-            select_fingerprint(cursor, instrument, timeframe, start_ms, end_ms, held)
-            if is_hashed
-            else b""
-        )
+        fingerprint = b""
+        if is_hashed:
+            fingerprint = select_fingerprint(cursor, instrument, timeframe, start_ms, end_ms, held)
         span = select_span(cursor, instrument.pk)
     expected, stored = max(0, opens[1] - opens[0]), counts.pop("rows")
     begin = opens[1] if span is None else min(opens[1], span.begin_ms // timeframe.ms)
