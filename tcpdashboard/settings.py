@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,14 +21,11 @@ from tcpdashboard.env import (
     env,
     given,
 )
+from tcpdashboard.garbage import collect_nothing_yet
 from tcpdashboard.openapi import SPECTACULAR
 from tcpdashboard.own import STRATEGIES, STRATEGIES_DIR, STRATEGY_LIMITS  # noqa: F401
 from tcpdashboard.policy import POLICY
 from tcpdashboard.schedules import TASK_ROUTES, beat_schedule
-
-# Nothing of what a start imports is ever garbage; to look through it for some takes a sixth of the
-# start. CommonConfig begins to collect when everything is there.
-gc.disable()
 
 # ----------------------------------------------------------------------------- core
 DEBUG = env.bool("TCPD_DEBUG", default=False)
@@ -38,8 +34,8 @@ MONITOR_TOKEN = env.str("TCPD_MONITOR_TOKEN", default="")
 ENCRYPTION_KEYS = env.list("TCPD_ENCRYPTION_KEYS", default=[])
 ALLOWED_HOSTS = env.list("TCPD_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("TCPD_CSRF_TRUSTED_ORIGINS", default=[])
-VAR_DIR = VAR_DIR
 keep_compiled_code(BASE_DIR, VAR_DIR)
+collect_nothing_yet()
 EXCHANGE = env.str("TCPD_EXCHANGE", default="okx")
 MORE_EXCHANGES = env.list("TCPD_MORE_EXCHANGES", default=[])
 ROOT_URLCONF = "tcpdashboard.urls"

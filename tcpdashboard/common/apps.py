@@ -1,8 +1,8 @@
 """The code every app shares."""
 
-import gc
-
 from django.apps import AppConfig
+
+from tcpdashboard.garbage import collect_from_now_on
 
 
 class CommonConfig(AppConfig):
@@ -23,6 +23,4 @@ class CommonConfig(AppConfig):
         post_migrate.connect(let_rest_no_longer, sender=self, dispatch_uid="let-rest-no-longer")
         post_migrate.connect(measure_statements, sender=self, dispatch_uid="measure-statements")
 
-        # What is there now stays: no collection looks at it again, and forks share its pages.
-        gc.freeze()
-        gc.enable()
+        collect_from_now_on()
