@@ -127,17 +127,22 @@ def _rows(
 
 
 def _unexplained(instrument: Instrument) -> Iterator[str]:
-    """Yield candles that were changed more or less often than there are revisions of them."""
+    """Yield candles that were changed more or less often than there are revisions of them.
+
+    One without old values says that the candle was inserted late, which is no change of it.
+    """
     revisions = {
-        (row["timeframe"], row["open_time"]): row["times"]
+        (row["timeframe"], row["open_time"]): (row["rows"], row["changes"])
         for row in CandleRevision.objects.filter(instrument=instrument)
         .values("timeframe", "open_time")
-        .annotate(times=Count("*"))
+        .annotate(rows=Count("*"), changes=Count("close"))
     }
     for candle in Candle.objects.filter(instrument=instrument).only("revision"):
-        told = revisions.get((candle.timeframe, candle.open_time), 0)
-        if told != candle.revision:
-            yield f"{candle.pk}: revision {candle.revision}, of which {told} are written down"
+        rows, changes = revisions.get((candle.timeframe, candle.open_time), (0, 0))
+        if changes != candle.revision:
+            yield f"{candle.pk}: revision {candle.revision}, of which {changes} are written down"
+        if rows > changes + 1:
+            yield f"{candle.pk}: inserted late {rows - changes} times"
 
 
 def _have_candles(stack: Stack, scene: Scene) -> bool:
