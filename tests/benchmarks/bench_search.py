@@ -14,12 +14,18 @@ import os
 import resource
 import tempfile
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from marketdata.domain.columns import COLUMN_TYPES, CandleColumns
+from marketdata.domain.records import InstrumentSpec
+from marketdata.domain.series import Series
+from marketdata.domain.timeframe import MINUTE_MS, Timeframe
+from strategies.domain.builtin.ema_crossover import EmaCrossover
 from tests.benchmarks.bench_backtests import CASH, MINUTES, START_MS, stored_year
 from tests.benchmarks.figures import Figure
 from tests.peers.asking import are_there, ask
@@ -31,6 +37,7 @@ VECTORBT_PAIRS, VECTORBT_COLUMNS = 100, 4
 FASTER = 20
 MOST_MB = 500
 CHECKED = 5
+LOOP_CANDLES, LOOP_SETS, LOOP_TURNS = 10_000, 64, 4_000
 YEAR = {"exchange": "bench", "symbol": "BTC-USDT"}
 
 
@@ -43,6 +50,7 @@ def run() -> list[Figure]:
     one = measured(1)
     two = measured(2)
     times = one["seconds"] / two["seconds"]
+    bare = seconds_of_loops(1) / seconds_of_loops(2)
     return [
         Figure(
             "1,000 EMA pairs over a year, one worker",
@@ -67,6 +75,7 @@ def run() -> list[Figure]:
             times >= 1.7,
             f"{two['seconds']:.1f} s",
         ),
+        Figure("ceiling: two bare loops instead of one", bare, "x", note="in the cache of a core"),
     ]
 
 
@@ -116,20 +125,56 @@ def vectorbt_pairs() -> dict[str, float]:
 
 def measured(workers: int) -> dict[str, float]:
     """Return the slowest worker's seconds, the largest one's memory, and all round trips."""
-    context = multiprocessing.get_context("spawn")
-    ready, results = context.Barrier(workers), context.Queue()
-    taken = context.Value("i", 0)
-    processes = [context.Process(target=work, args=(taken, ready, results)) for _ in range(workers)]
-    for process in processes:
-        process.start()
-    told = [results.get(timeout=600) for _ in processes]
-    for process in processes:
-        process.join()
+    told = side_by_side(work, workers)
     return {
         "seconds": max(one["seconds"] for one in told),
         "peak_mb": max(one["peak_mb"] for one in told),
         "fills": sum(one["fills"] for one in told),
     }
+
+
+def seconds_of_loops(workers: int) -> float:
+    """Return how long processes take for the same decisions over few candles, again and again."""
+    seconds: list[float] = side_by_side(loop, workers)
+    return max(seconds)
+
+
+def side_by_side(target: Callable[..., None], workers: int) -> list[Any]:
+    """Return what each of some processes puts into the queue it is given."""
+    context = multiprocessing.get_context("spawn")
+    ready, results = context.Barrier(workers), context.Queue()
+    taken = context.Value("i", 0)
+    given = (taken, ready, results)
+    processes = [context.Process(target=target, args=given) for _ in range(workers)]
+    for process in processes:
+        process.start()
+    told = [results.get(timeout=600) for _ in processes]
+    for process in processes:
+        process.join()
+    return told
+
+
+def loop(taken: Any, ready: Any, results: Any) -> None:
+    """Do turns that nobody has taken: what the processor allows when memory is not in the way."""
+    candles = few_candles()
+    strategies = [EmaCrossover(Timeframe.M1, pair) for pair in pairs_of_periods()[:LOOP_SETS]]
+    starts = [0] * len(strategies)
+    EmaCrossover.process_lanes(strategies, candles, starts)
+    ready.wait(120)
+    began = time.monotonic()
+    while next_batch(taken, 1) < LOOP_TURNS:
+        EmaCrossover.process_lanes(strategies, candles, starts)
+    results.put(time.monotonic() - began)
+
+
+def few_candles() -> Series:
+    """Return a random walk of so few minutes that a core's own cache holds it."""
+    rng = np.random.default_rng(7)
+    values = {name: np.ones(LOOP_CANDLES, kind) for name, kind in COLUMN_TYPES.items()}
+    values["open_time_ms"] = START_MS + MINUTE_MS * np.arange(LOOP_CANDLES)
+    values["close"] = 100 + np.cumsum(rng.normal(0, 0.1, LOOP_CANDLES))
+    spec = InstrumentSpec("BARE", Decimal("0.1"), Decimal("0.1"))
+    return Series(Timeframe.M1, spec, CandleColumns(**values))
 
 
 def work(taken: Any, ready: Any, results: Any) -> None:
