@@ -21,7 +21,7 @@ from strategies.domain.errors import InvalidParameters
 from strategies.domain.params import as_json
 from strategies.sandbox.frames import read_frame, write_frame
 from strategies.sandbox.limits import Limits, Refused, hold_to
-from strategies.sandbox.loading import Loaded, load
+from strategies.sandbox.loading import Loaded, hash_of, load
 from strategies.sandbox.series_frames import series_of
 
 Request = Mapping[str, Any]
@@ -123,6 +123,9 @@ class Child:
         return self._loaded_once
 
     def _strategy(self, request: Request) -> BaseStrategy:
+        if request.get("code_hash") not in (None, hash_of(self._loaded().code)):
+            # After a failure it is loaded anew, and may be another one by then.
+            raise Refused("its code was changed since it was opened")
         wanted = (request["timeframe"], request["params"])
         if self._made is None or self._made[0] != wanted:
             self._made = (wanted, self._loaded().strategy(*wanted))

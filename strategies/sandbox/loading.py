@@ -1,7 +1,8 @@
-"""Finding the one strategy that a file or a dotted path means. In the child process only."""
+"""Finding the one strategy that a file or a dotted path means; loading in the child only."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -38,6 +39,11 @@ def load(reference: str) -> Loaded:
     changed_at, content = file.stat().st_mtime, file.read_bytes()
     strategy = _only_one(_module_of(file, content))
     return Loaded(strategy, _text(content), reference, changed_at)
+
+
+def hash_of(code: str) -> str:
+    """Return the SHA-256 of a strategy's code, in hexadecimal."""
+    return hashlib.sha256(code.encode()).hexdigest()
 
 
 def _named(reference: str) -> type[BaseStrategy]:

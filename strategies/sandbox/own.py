@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from strategies.domain.base import Floats, State
 from strategies.domain.checks import Proof
 from strategies.domain.params import Parameter, Values, from_json
 from strategies.sandbox.limits import Limits
+from strategies.sandbox.loading import hash_of
 from strategies.sandbox.process import StrategyProcess
 from strategies.sandbox.series_frames import described
 
@@ -38,7 +38,7 @@ class Description:
     @property
     def code_hash(self) -> str:
         """The SHA-256 of the code."""
-        return _hash_of(self.code)
+        return hash_of(self.code)
 
 
 def describe(process: StrategyProcess, key: str) -> Description:
@@ -85,6 +85,7 @@ class OwnStrategy:
         self.warmup = int(made["warmup"])
         self.code = str(made["code"])
         """The text of its file as its process loaded it, whatever became of the file since."""
+        self._request["code_hash"] = self.code_hash
         self._panes: Mapping[str, str] = made["panes"]
 
     def __enter__(self) -> Self:
@@ -96,7 +97,7 @@ class OwnStrategy:
     @property
     def code_hash(self) -> str:
         """The SHA-256 of the code."""
-        return _hash_of(self.code)
+        return hash_of(self.code)
 
     def close(self) -> None:
         """End the strategy's process."""
@@ -139,7 +140,3 @@ class OwnStrategy:
     def _ask(self, question: str, candles: Series, **more: Any) -> tuple[dict[str, Any], list[Any]]:
         header, arrays = described(candles)
         return self._process.ask(question, {**self._request, "candles": header, **more}, arrays)
-
-
-def _hash_of(code: str) -> str:
-    return hashlib.sha256(code.encode()).hexdigest()

@@ -245,6 +245,16 @@ def test_the_next_run_starts_afresh_after_a_failure(write):
         assert len(strategy.process_data(CANDLES.first(299))) == 299
 
 
+def test_the_next_run_after_a_failure_is_not_one_of_other_code(write):
+    fails = "        if len(candles) == 300: os._exit(1)\n        return candles.close * 0\n"
+    with own(write(fails)) as strategy:
+        with pytest.raises(StrategyFailed):
+            strategy.process_data(CANDLES)
+        write()
+        with pytest.raises(StrategyFailed, match="its code was changed since it was opened"):
+            strategy.process_data(CANDLES)
+
+
 @pytest.mark.slow
 def test_nothing_is_left_of_a_process_that_started_others(write, tmp_path):
     note = tmp_path / "grandchild"
