@@ -330,14 +330,14 @@ def test_a_search_is_asked_for_followed_and_read(open_page, site):
     page = open_page()
     page.goto("/backtests/searches/new/")
     page.fill("[name='space.fast.min']", "3")
-    page.fill("[name='space.fast.max']", "6")
+    page.fill("[name='space.fast.max']", "11")
     page.fill("[name='space.slow.min']", "12")
     page.fill("[name='space.slow.max']", "20")
     page.fill("[name='space.slow.step']", "4")
     page.select_option("#id_objective", "total_return")
     page.select_option("#id_timeframe", "1h")
     page.click("button:has-text('Search')")
-    page.wait_for_selector("#search-done:text-is('0 of 12 trials')")
+    page.wait_for_selector("#search-done:text-is('0 of 27 trials')")
     page.wait_for_selector("#connection[data-state=live]")
     search = Search.objects.get()
     worker = in_background(search.jobs.order_by("pk").first().pk)
@@ -346,8 +346,15 @@ def test_a_search_is_asked_for_followed_and_read(open_page, site):
     best = search.trials.exclude(objective=None).order_by("-objective", "number").first()
     first = page.locator("#trials tr[data-trial]").first
     assert first.get_attribute("data-trial") == str(best.number)
-    assert page.locator("#heat td[class*=heat-]").count() == 12
-    page.wait_for_selector("#parallel[data-shown='12']")
+    assert page.locator("#heat td[class*=heat-]").count() == 27
+    page.wait_for_selector("#parallel[data-shown='27']")
+    address = page.url
+    page.click("#trials a[rel=next]")
+    page.wait_for_selector("#trials .pages:has-text('Page 2 of 2')")
+    assert page.locator("#trials tr[data-trial]").count() == 2
+    page.click("#trials a[rel=prev]")
+    page.wait_for_selector("#trials .pages:has-text('Page 1 of 2')")
+    assert page.url == address, "a page of the table is not a page of its own"
     page.select_option("#heat [name=metric]", "max_drawdown")
     page.wait_for_selector(
         "#heat [name=metric] option[value=max_drawdown][selected]", state="attached"
