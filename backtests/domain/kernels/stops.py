@@ -75,11 +75,14 @@ def _stop_reason(state: Record) -> int:
 
 @compiled
 def trail(state: Record, rules: Rules, high: int, low: int) -> None:
-    """Let the trailing stop follow the best price of the minute that closed."""
+    """Let the trailing stop follow the best price of the minute that closed.
+
+    One that was switched on after the entry begins with that minute.
+    """
     if state.lots > 0:
         state.best = max(state.best, high)
     else:
-        state.best = min(state.best, low)
+        state.best = low if state.best == 0 else min(state.best, low)
     set_trail(state, rules)
 
 

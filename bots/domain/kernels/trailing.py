@@ -14,6 +14,9 @@ def follow(best: int, reached: Integers, shares: Integers, is_long: bool, levels
     for index in range(len(reached)):
         share = shares[index]
         if share > 0:
-            best = max(best, reached[index]) if is_long else min(best, reached[index])
+            if is_long:
+                best = max(best, reached[index])
+            else:
+                best = reached[index] if best == 0 else min(best, reached[index])
             level = lowered(best, share) if is_long else raised(best, share)
         levels[index] = level

@@ -366,6 +366,23 @@ def test_a_trailing_stop_never_moves_inside_the_minute_that_moves_it():
     assert result.fills == [(1, 10, 100, TARGET), (2, -10, 180, TRAIL)]
 
 
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_trailing_stop_that_is_switched_on_later_follows_from_the_next_close_on(side):
+    # As after an edit: the best price is that of the minutes since. Up and down mirror each other.
+    def at(up):
+        return 100 + side * up
+
+    def minute(open_, best, worst, close):
+        return (at(open_), max(at(best), at(worst)), min(at(best), at(worst)), at(close))
+
+    begun = run(candles(minute(0, 0, 0, 0), minute(0, 50, 0, 20)), targets(side, KEEP), SWAP)
+    rules = SWAP._replace(trailing_stop=100_000)
+    table = candles(minute(20, 20, 10, 20), minute(20, 20, -20, -10))
+    after = run(table, targets(KEEP, KEEP), rules, state=begun.state.reshape(1))
+    # A tenth off 120 is 108; a tenth on 80 is 88.
+    assert after.fills == [(1, -side * 10, 108 if side > 0 else 88, TRAIL)]
+
+
 def test_the_stop_of_an_enlarged_position_follows_its_average_price():
     # 5 at 100 and 5 at 95 make 97.5, to the tick 98; the first tick 10 % below it is 88.
     table = candles((100,) * 4, (100,) * 4, (95,) * 4, (95, 95, 87, 90))
