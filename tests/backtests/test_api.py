@@ -6,6 +6,9 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from backtests.models import Backtest
+from marketdata.domain.timeframe import Timeframe
+from marketdata.models import to_ms
+from marketdata.storage import range_fingerprint
 from tcpdashboard.common.jobs.runner import run_job
 from tests.marketdata.api.conftest import client_of
 from tests.people import make_staff
@@ -54,7 +57,12 @@ def test_a_finished_one_tells_figures_curve_and_data(btc, trader):
     assert "365" in figures["sharpe"]["formula"]
     assert len(told["curve"]["time_ms"]) == len(told["curve"]["equity"]) <= 1000
     assert told["integrity"]["complete_share"] == 1.0
-    assert told["fingerprint"] == told["integrity"]["fingerprint"]
+    backtest = Backtest.objects.get(pk=number)
+    assert told["fingerprint"] == backtest.fingerprint
+    span = to_ms(backtest.start), to_ms(backtest.end)
+    # Without the candles of the warm-up, which are in the other one.
+    asked_for = range_fingerprint(btc, Timeframe.M1, *span).hex()
+    assert told["integrity"]["fingerprint"] == asked_for != told["fingerprint"]
 
 
 def test_fills_come_in_pages(btc, trader):
@@ -114,7 +122,9 @@ def test_staff_without_the_right_look_and_cancel_nothing(btc, trader):
     number = trader.post(URL, GIVEN).json()["id"]
     looks = client_of(make_staff("looks", "instrument"))
     assert looks.get(f"{URL}{number}/").status_code == 200
-    assert looks.post(f"{URL}{number}/cancel/").status_code == 403
+    refused = looks.post(f"{URL}{number}/cancel/")
+    assert refused.status_code == 403
+    assert refused.json()["detail"] == "it is another person's backtest"
     rules = client_of(make_staff("rules", "backtest"))
     assert rules.post(f"{URL}{number}/cancel/").json()["state"] == "cancelled"
 

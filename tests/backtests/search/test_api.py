@@ -98,7 +98,9 @@ def test_another_persons_search_is_not_there_and_staff_only_looks(btc, trader):
         assert answer.status_code == 404
     looks = client_of(make_staff("looks", "instrument"))
     assert looks.get(f"{URL}{number}/").status_code == 200
-    assert looks.post(f"{URL}{number}/cancel/").status_code == 403
+    refused = looks.post(f"{URL}{number}/cancel/")
+    assert refused.status_code == 403
+    assert refused.json()["detail"] == "it is another person's search"
 
 
 GRID = {"fast": {"min": 1, "max": 400}, "slow": {"min": 2, "max": 500}}

@@ -9,6 +9,7 @@ from backtests.charts.numbers import percent
 from backtests.models import Search
 from backtests.searches import found_search, request_search
 from backtests.searching.asking import SearchRequest
+from backtests.views.searches import page as views
 from tcpdashboard.common.jobs.runner import run_job
 from tcpdashboard.common.models import Job
 from tests.backtests.search.conftest import GRID
@@ -135,6 +136,14 @@ def test_trials_are_ordered_and_turned(tested, trader):
     assert (last["page"].number, last["page"].count) == (1, 1)
     assert len(last["trials"]) == last["total_trials"] == tested.done
     assert trader.get(url, {"order": "x", "page": "-1", "window": "7"}).status_code == 200
+
+
+def test_trials_are_turned_without_scripts_too(tested, trader, monkeypatch):
+    monkeypatch.setattr(views, "PAGE", 2)
+    html = page(trader, tested, "?order=number")
+    assert 'href="?order=number&amp;window=0&amp;page=2#trials"' in html
+    second = page(trader, tested, "?order=number&page=2")
+    assert second.index('data-trial="2"') < second.index('data-trial="3"')
 
 
 def test_two_parameters_are_a_table(tested, trader):
