@@ -177,3 +177,11 @@ def test_turnover_counts_what_was_sold_of_a_position_that_is_still_open():
     assert (told["is_closed"].tolist(), told["received"].tolist()) == ([False], [600])
     whole = of([1000], told)
     assert all_metrics(whole)["turnover"] == pytest.approx(1.6)
+
+
+@pytest.mark.parametrize("key", ["sharpe", "sortino", "volatility"])
+def test_a_figure_of_daily_returns_is_known_from_as_many_days_on_as_it_says(key):
+    [needed] = [metric.days_needed for metric in METRICS if metric.key == key]
+    marks = [900, 1100] * needed
+    assert figures(marks[:needed])[key] is not None
+    assert figures(marks[: needed - 1])[key] is None
