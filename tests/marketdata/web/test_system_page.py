@@ -20,6 +20,7 @@ from tcpdashboard.common.topics import ForbiddenTopic
 from tcpdashboard.common.vitals.database import database_vitals
 from tcpdashboard.common.vitals.machine import disk_vitals, redis_vitals
 from tcpdashboard.routing import TOPICS
+from tests.databases import NAME_OF_TESTS
 
 
 @pytest.fixture
@@ -151,7 +152,7 @@ def test_a_part_that_cannot_be_read_says_why(settings, collector):
 @pytest.mark.django_db
 def test_connections_are_shown_by_process_and_statements_by_their_time():
     found = database_vitals()
-    ours = next(one for one in found["connections"] if one["process"].startswith("tcpdashboard"))
+    ours = next(one for one in found["connections"] if one["process"] == NAME_OF_TESTS)
     assert ours["active"] >= 1
     assert found["bytes"] > 1_000_000
     assert found["statements"]
