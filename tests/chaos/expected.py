@@ -31,10 +31,9 @@ class Expected:
 
 def expected_of(scene: Scene, spec: InstrumentSpec) -> Expected:
     """Return what is to be stored of an instrument when all of the scene was collected."""
-    trades = _trades(scene, spec.symbol, scene.start_ms, scene.trades_end_ms)
-    whole = trades[trades["time_ms"] < scene.end_ms]
+    trades = _trades(scene, spec.symbol, scene.start_ms, scene.end_ms)
     before = _trades(scene, spec.symbol, scene.start_ms - DAY_MS, scene.start_ms)
-    minutes = _with_flat_minutes(aggregate_minutes(whole, spec), before, scene)
+    minutes = _with_flat_minutes(aggregate_minutes(trades, spec), before, scene)
     higher = resample_all(minutes, spec)
     closed = {
         timeframe: candles[candles["open_time_ms"] + timeframe.ms <= scene.end_ms]

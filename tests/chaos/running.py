@@ -95,7 +95,7 @@ def differences(stack: Stack, scene: Scene, wanted: dict[str, Expected]) -> list
 
 
 def _differences(scene: Scene, instrument: Instrument, expected: Expected) -> Iterator[str]:
-    trades = read_trades(instrument, scene.start_ms, scene.trades_end_ms)
+    trades = read_trades(instrument, scene.start_ms, scene.end_ms)
     yield from _rows(f"{instrument} trades", TRADE_COLUMNS, trades, expected.trades)
     for timeframe, candles in expected.candles.items():
         bounds = _bounds(scene, timeframe)

@@ -23,7 +23,7 @@ SEEDED_MS: Final = 20 * MINUTE_MS
 class Scene:
     """A market, its part that is compared: whole minutes in [start_ms, end_ms), and its pace.
 
-    `trades_end_ms` is where the comparison of trades ends; `options` start the exchange.
+    `options` start the exchange.
     """
 
     template: str
@@ -31,7 +31,6 @@ class Scene:
     symbols: tuple[str, ...]
     start_ms: int
     end_ms: int
-    trades_end_ms: int
     speed: float
     longest_cut_s: float
     options: tuple[str, ...]
@@ -52,7 +51,6 @@ def seeded_scene(seed: int) -> Scene:
         symbols=SYMBOLS,
         start_ms=BEFORE_MIDNIGHT_MS,
         end_ms=end_ms,
-        trades_end_ms=end_ms,
         speed=110.0,
         longest_cut_s=600.0,
         options=("--seed", str(seed), "--start", start),
@@ -60,16 +58,18 @@ def seeded_scene(seed: int) -> Scene:
 
 
 def tape_scene(tape: Path) -> Scene:
-    """Return the eleven recorded minutes; the last one never closes, as nothing comes after it."""
+    """Return the eleven recorded minutes; the last one never closes, as nothing comes after it.
+
+    Nor is a trade missed that was lost right there: it is the one after it that tells.
+    """
     market = TapeMarket(tape, SYMBOLS[0])
-    end_ms = market.end_ms or 0
+    end_ms = (market.end_ms or 0) // MINUTE_MS * MINUTE_MS
     return Scene(
         template="tape",
         market=market,
         symbols=SYMBOLS[:1],
         start_ms=market.start_ms // MINUTE_MS * MINUTE_MS,
-        end_ms=end_ms // MINUTE_MS * MINUTE_MS,
-        trades_end_ms=end_ms + 1,
+        end_ms=end_ms,
         speed=60.0,
         longest_cut_s=180.0,
         options=("--tape", str(tape), "--symbol", SYMBOLS[0]),

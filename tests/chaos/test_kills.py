@@ -67,7 +67,7 @@ def disturb(
 
     A place that has passed while the last strike was repaired is struck at once.
     """
-    whole = len(scene.market.matches(scene.symbols[0], scene.start_ms - 1, scene.trades_end_ms))
+    whole = len(scene.market.matches(scene.symbols[0], scene.start_ms - 1, scene.end_ms - 1))
     print(f"seed {seed}")
     places = sorted(random.Random(seed).sample(range(whole // 50, whole * 9 // 10), times))
     recoveries = []

@@ -54,7 +54,6 @@ def soak_scene(seed: int, minutes: int) -> Scene:
         symbols=SYMBOLS,
         start_ms=start_ms,
         end_ms=end_ms,
-        trades_end_ms=end_ms,
         speed=60.0,
         longest_cut_s=300.0,
         options=("--seed", str(seed), "--start", start.isoformat()),

@@ -36,6 +36,9 @@ QUICK = CollectorSettings(
     refused_retry_s=0.5,
 )
 
+ENDS_WITHIN_S = 30.0
+"""Much longer than it takes: a machine that stands still is no fault of the collector."""
+
 
 class NoLimits:
     async def acquire(self, endpoint: str) -> None:
@@ -73,7 +76,7 @@ class Collection:
     stop: asyncio.Event
     running: asyncio.Task[None]
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 40.0) -> None:
         """Wait until `condition` holds; fail with the collector's health when it never does."""
         deadline = asyncio.get_running_loop().time() + seconds
         while not condition():
@@ -96,7 +99,7 @@ class Collection:
 
     async def end(self) -> None:
         self.stop.set()
-        await asyncio.wait_for(self.running, 5)
+        await asyncio.wait_for(self.running, ENDS_WITHIN_S)
 
 
 @contextlib.asynccontextmanager
@@ -124,7 +127,7 @@ async def collecting(
     finally:
         stop.set()
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(running, 5)
+            await asyncio.wait_for(running, ENDS_WITHIN_S)
         await rest.close()
 
 

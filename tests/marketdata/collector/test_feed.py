@@ -285,7 +285,7 @@ async def test_a_late_subscription_that_is_never_answered_ends_the_socket(held):
         holding.feed.add({SOL})
         socket._unanswered.clear()
         with pytest.raises(ExchangeUnavailable, match="1 subscriptions not answered"):
-            await asyncio.wait_for(socket._follow(), 5)
+            await asyncio.wait_for(socket._follow(), 20)
 
     assert socket.asked == [("subscribe", [SOL])] * 3
 

@@ -90,7 +90,7 @@ async def test_silence_is_broken_by_a_text_ping_and_the_answer_keeps_the_socket(
 
     async with connected(behaviour) as (socket, reader):
         with pytest.raises(ExchangeUnavailable, match="closed with 4004 No data"):
-            await asyncio.wait_for(socket.run(), 5)
+            await asyncio.wait_for(socket.run(), 20)
 
     assert pings == ["ping"] * 3
     assert reader.frames[1:] == [b"pong"] * 3
@@ -103,7 +103,7 @@ async def test_a_ping_without_an_answer_ends_the_socket():
 
     async with connected(behaviour) as (socket, _):
         with pytest.raises(ExchangeUnavailable, match="no answer to a ping"):
-            await asyncio.wait_for(socket.run(), 2)
+            await asyncio.wait_for(socket.run(), 20)
 
 
 async def test_a_busy_socket_is_never_pinged():
@@ -120,7 +120,7 @@ async def test_a_busy_socket_is_never_pinged():
 
     async with connected(behaviour) as (socket, _):
         with pytest.raises(ExchangeUnavailable, match="closed without a frame"):
-            await asyncio.wait_for(socket.run(), 5)
+            await asyncio.wait_for(socket.run(), 20)
 
     assert len(asked) == 1
 
@@ -137,7 +137,7 @@ async def test_a_subscription_that_is_not_answered_is_repeated_and_then_given_up
 
     async with connected(behaviour) as (socket, _):
         with pytest.raises(ExchangeUnavailable, match="1 subscriptions not answered"):
-            await asyncio.wait_for(socket.run(), 5)
+            await asyncio.wait_for(socket.run(), 20)
 
     arg = {"channel": "trades-all", "instId": "BTC-USDT"}
     assert asked == [{"op": "subscribe", "args": [arg]}] * 3
@@ -155,7 +155,7 @@ async def test_a_refused_channel_leaves_the_socket_ready_and_is_asked_for_again(
 
     async with connected(behaviour) as (socket, _):
         running = asyncio.create_task(socket.run())
-        await asyncio.wait_for(socket.ready.wait(), 2)
+        await asyncio.wait_for(socket.ready.wait(), 20)
         seen.append(dict(socket.refused))
         await becomes(lambda: not socket.refused)
         running.cancel()
@@ -178,7 +178,7 @@ async def test_a_refused_channel_is_asked_for_again_however_often_others_are_ren
 
     async with connected(behaviour, replace(QUICK, ping_after_s=20.0)) as (socket, _):
         running = asyncio.create_task(socket.run())
-        await asyncio.wait_for(socket.ready.wait(), 2)
+        await asyncio.wait_for(socket.ready.wait(), 20)
         async with asyncio.timeout(5):
             while socket.refused:
                 socket.remove({("candle1m", "BTC-USDT")})
@@ -200,7 +200,7 @@ async def test_the_hours_requests_of_a_connection_are_not_exceeded(monkeypatch):
 
     async with connected(behaviour) as (socket, _):
         with pytest.raises(ExchangeUnavailable, match="subscriptions of this connection are spent"):
-            await asyncio.wait_for(socket.run(), 5)
+            await asyncio.wait_for(socket.run(), 20)
 
 
 async def test_an_address_where_nobody_listens_is_unavailable():
@@ -213,7 +213,7 @@ async def test_an_address_where_nobody_listens_is_unavailable():
         settings=QUICK,
     )
     with pytest.raises(ExchangeUnavailable):
-        await asyncio.wait_for(socket.run(), 5)
+        await asyncio.wait_for(socket.run(), 20)
 
 
 async def test_a_connection_is_counted_where_all_of_the_address_are():
@@ -234,7 +234,7 @@ async def test_a_connection_is_counted_where_all_of_the_address_are():
         limiter=limiter,
     )
     with pytest.raises(ExchangeUnavailable):
-        await asyncio.wait_for(socket.run(), 5)
+        await asyncio.wait_for(socket.run(), 20)
     assert limiter.asked == ["connect"]
     assert RATES["connect"] == 3 * RATE_WINDOW_S
 
@@ -255,7 +255,7 @@ async def test_a_server_that_does_not_shake_hands_is_left_in_time():
         settings=replace(QUICK, connect_timeout_s=0.2),
     )
     with pytest.raises(ExchangeUnavailable, match="timed out"):
-        await asyncio.wait_for(socket.run(), 2)
+        await asyncio.wait_for(socket.run(), 20)
     server.close()
 
 
@@ -287,7 +287,7 @@ async def test_a_flooded_socket_is_closed_within_a_second():
 
     async with connected(behaviour) as (socket, _):
         running = asyncio.create_task(socket.run())
-        await asyncio.wait_for(socket.ready.wait(), 2)
+        await asyncio.wait_for(socket.ready.wait(), 20)
         loop = asyncio.get_running_loop()
         cancelled_s = loop.time()
         running.cancel()

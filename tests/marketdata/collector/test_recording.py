@@ -85,7 +85,7 @@ async def recording(
             yield memory, collector
         finally:
             stop.set()
-            await asyncio.wait_for(running, 10)
+            await asyncio.wait_for(running, 20)
             await past.close()
 
 
@@ -360,7 +360,7 @@ async def test_a_refusal_that_repeats_the_login_gives_no_secret_away(caplog):
         )
         socket = collector.open_socket("private", frozenset({("account", "")}))
         with pytest.raises(ExchangeUnavailable) as refused:
-            await asyncio.wait_for(socket.run(), 5)
+            await asyncio.wait_for(socket.run(), 20)
         await collector.closing()
     assert str(refused.value) == "login refused with 60012 Invalid request:"
     for secret in ("key-7f3a91", "open sesame 42", "simulated-secret"):

@@ -72,7 +72,7 @@ async def answering(
     finally:
         await rest.close()
         listening.close()
-        await asyncio.wait_for(asyncio.gather(*server.connections), 5)
+        await asyncio.wait_for(asyncio.gather(*server.connections), 20)
 
 
 def good(*rows: object) -> Answer:

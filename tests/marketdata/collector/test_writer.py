@@ -104,7 +104,7 @@ async def test_a_writer_that_is_behind_says_so_until_half_of_it_is_stored():
         await asyncio.sleep(0.05)
         assert not waiting.done()
         sink.let.set()
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 20)
 
         assert writer.waiting_trades <= 11
 
@@ -128,7 +128,7 @@ async def test_a_lost_lease_is_not_tried_again():
     writer.put(emitted("BTC-USDT", 1, 3))
 
     with pytest.raises(LostLease):
-        await asyncio.wait_for(writer.run(), 5)
+        await asyncio.wait_for(writer.run(), 20)
     assert sink.attempts == 1
     await writer.close()
 
