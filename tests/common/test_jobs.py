@@ -332,6 +332,17 @@ def test_no_more_of_a_kind_run_than_may_run_at_once(settings):
     assert due() == [jobs[2]]
 
 
+def test_no_more_are_asked_for_than_may_run_although_the_table_seems_empty():
+    jobs = [make("wait") for _ in range(4)]
+    with connection.cursor() as cursor:
+        # What an analysis before any job was committed leaves behind.
+        cursor.execute(
+            "update pg_class set reltuples = 0, relpages = 1 where relname = 'common_job'"
+        )
+    assert due() == jobs[:2]
+    assert due() == jobs[2:], "asked for once each"
+
+
 def test_creating_asks_for_the_job_in_the_queue_of_its_kind_after_the_commit(queues):
     with job_kinds.kind("sums", "count", queue="backtests", unit="runs"):
         with transaction.atomic():

@@ -25,15 +25,19 @@ if TYPE_CHECKING:
 # First key of the advisory locks under which jobs of one kind are counted and taken.
 _KIND: Final = 7105
 
+# Found once, whatever the planner thinks of the table: looked for again after the first was
+# stamped, others would come in its place, and be more than may run.
 _DUE: Final = """
-update common_job set requested_at = now() where id in (
+with due as materialized (
     select id from common_job
     where kind = %(kind)s and state in ('queued', 'running') and desired = 'run'
       and (lease_expires_at is null or lease_expires_at < now())
       and (retry_at is null or retry_at <= now())
       and (requested_at is null or requested_at < now() - make_interval(secs => %(again)s))
     order by id limit %(room)s for update skip locked
-) returning id
+)
+update common_job set requested_at = now() from due where common_job.id = due.id
+returning common_job.id
 """
 
 
