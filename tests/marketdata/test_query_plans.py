@@ -30,12 +30,12 @@ from tests.people import make_staff
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.django_db]
 
 
-JUDGED = ("marketdata_candle", "marketdata_trade", "marketdata_candleday")
+BULK = ("marketdata_candle", "marketdata_trade", "marketdata_candleday")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _tidied(django_db_setup, django_db_blocker):
-    """Find no dead rows, and leave none behind: a table is judged by how large its pages are.
+    """Find no dead rows, and leave none behind: a table is judged by how many pages it has.
 
     Nobody else analyses meanwhile: to them the rows of a test, which it never commits, are none.
     """
@@ -46,9 +46,12 @@ def _tidied(django_db_setup, django_db_blocker):
 
 def _tidy(blocker, setting):
     with blocker.unblock(), connection.cursor() as cursor:
-        for table in JUDGED:
+        # Whoever tidies up there already gives way, as soon as the server notices.
+        cursor.execute("set lock_timeout = '60s'")
+        for table in BULK:
             cursor.execute(f"alter table {table} {setting}")
-        cursor.execute(f"vacuum (analyze) {', '.join(JUDGED)}")
+        cursor.execute("vacuum (analyze)")
+        cursor.execute("reset lock_timeout")
 
 
 DAYS = 60
@@ -142,11 +145,15 @@ def stored(settings):
         cause="loss",
     )
     with connection.cursor() as cursor:
+        # Of all rows, not of some by chance.
+        cursor.execute("set local default_statistics_target = 1000")
         cursor.execute("analyze")
     return {"instrument": coins[0].pk, "gap": gap.pk, "noon": NOON_MS, "trade": END_MS - DAY_MS}
 
 
 def test_no_request_reads_candles_or_trades_from_end_to_end(stored):
+    assert accesses_of_a_sum() == {Access("marketdata_candle", by_key=False, is_whole=True)}
+
     found, staff = {}, client_of(make_staff())
     for name, address in REQUESTS.items():
         with plans_of_statements() as told:
@@ -162,18 +169,18 @@ def test_no_request_reads_candles_or_trades_from_end_to_end(stored):
     assert documented() == expected, f"put this into {DOCUMENT.name}:\n\n{expected}"
 
 
-def test_a_whole_scan_would_be_seen(stored):
-    with plans_of_statements() as told, connection.cursor() as cursor:
-        cursor.execute("select sum(volume) from marketdata_candle where close > 0")
-    assert accesses(told) == {Access("marketdata_candle", by_key=False, is_whole=True)}
-
-
 def test_every_page_and_every_endpoint_is_asked():
     paths = [
         address.split("?")[0].format(**dict.fromkeys(FIELDS, 1)) for address in REQUESTS.values()
     ]
     asked = {get_resolver().resolve(path).url_name for path in paths}
     assert names_below("marketdata.urls") | names_below("marketdata.api.urls") <= asked | ELSEWHERE
+
+
+def accesses_of_a_sum():
+    with plans_of_statements() as told, connection.cursor() as cursor:
+        cursor.execute("select sum(volume) from marketdata_candle where close > 0")
+    return accesses(told)
 
 
 FIELDS = ("instrument", "gap", "noon", "trade")
