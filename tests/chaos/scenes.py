@@ -58,21 +58,24 @@ def seeded_scene(seed: int) -> Scene:
 
 
 def tape_scene(tape: Path) -> Scene:
-    """Return the eleven recorded minutes; the last one never closes, as nothing comes after it.
+    """Return ten whole recorded minutes, with something before the first and after the last.
 
-    Nor is a trade missed that was lost right there: it is the one after it that tells.
+    Where nothing comes before, a history is asked again and again; and a trade that was lost is
+    told by the one after it.
     """
     market = TapeMarket(tape, SYMBOLS[0])
+    start_ms = (market.start_ms // MINUTE_MS + 1) * MINUTE_MS
     end_ms = (market.end_ms or 0) // MINUTE_MS * MINUTE_MS
+    start = datetime.fromtimestamp(start_ms / 1000, UTC).isoformat()
     return Scene(
         template="tape",
         market=market,
         symbols=SYMBOLS[:1],
-        start_ms=market.start_ms // MINUTE_MS * MINUTE_MS,
+        start_ms=start_ms,
         end_ms=end_ms,
         speed=60.0,
         longest_cut_s=180.0,
-        options=("--tape", str(tape), "--symbol", SYMBOLS[0]),
+        options=("--tape", str(tape), "--symbol", SYMBOLS[0], "--start", start),
     )
 
 
