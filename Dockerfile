@@ -18,8 +18,9 @@ ENV PATH=/app/.venv/bin:$PATH \
     TCPD_VAR=/app/var \
     TCPD_LOG_FORMAT=json \
     TCPD_LOG_DIR=
-# Static files belong to the code; nothing here connects to the addresses.
-RUN TCPD_SECRET_KEY=unused DATABASE_URL=postgres://unused REDIS_URL=redis://unused \
+# Compiled and static files belong to the code; nothing here connects to the addresses.
+RUN python -m compileall -q -x '/\.venv/' /app \
+    && TCPD_SECRET_KEY=unused DATABASE_URL=postgres://unused REDIS_URL=redis://unused \
         python manage.py collectstatic --no-input --verbosity 0 \
     && install -d -o 10001 -g 10001 var/exchange var/media var/archives var/artefacts var/columns \
     && chown 10001:10001 var

@@ -126,6 +126,12 @@ def test_a_disk_that_fills_up_while_installing_is_one_sentence(dev, capsys):
     )
 
 
+def test_what_is_started_keeps_its_bytecode_whatever_the_shell_says(checkout):
+    (checkout / "manage.py").write_text("import sys; print(sys.dont_write_bytecode)")
+    done = run(checkout, "manage", PYTHONDONTWRITEBYTECODE="1")
+    assert done.stdout.splitlines()[-1] == "False", done.stderr
+
+
 def test_an_unknown_command_lists_the_known_ones(checkout):
     done = run(checkout, "dance")
     assert done.returncode == 2
