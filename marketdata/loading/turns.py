@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from marketdata.exchanges import collected_exchanges
 from marketdata.models import Instrument
 
 SEAM: Final = timedelta(minutes=10)
@@ -29,7 +29,7 @@ def due_histories() -> list[int]:
     recently, loading = Now() - SEAM, _loading()
     due = (
         Instrument.objects.enabled()
-        .filter(exchange=settings.EXCHANGE)
+        .filter(exchange__in=collected_exchanges())
         .filter(
             Q(history_loaded_at=None)
             | Q(history_loaded_at__gt=recently)

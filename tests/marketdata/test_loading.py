@@ -229,6 +229,16 @@ def test_a_history_is_due_until_it_is_loaded_and_shortly_after_a_start(settings)
     assert due_histories() == [btc.pk]
 
 
+@pytest.mark.django_db
+def test_histories_of_every_collected_exchange_are_due(settings):
+    settings.EXCHANGE, settings.MORE_EXCHANGES = "okx-sim", ["toy"]
+    ours, toy, _ = [
+        make_instrument("BTC-USDT", is_enabled=True, exchange=exchange)
+        for exchange in ("okx-sim", "toy", "okx")
+    ]
+    assert due_histories() == [ours.pk, toy.pk]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_only_so_many_histories_are_loaded_at_once(settings):
     settings.EXCHANGE = "okx-sim"
