@@ -174,7 +174,7 @@ def test_an_import_stores_minutes_and_higher_candles_and_repeats_without_effect(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_stopped_import_has_whole_parts_and_is_completed_by_the_next(tmp_path):
+def test_of_a_stopped_import_nothing_is_stored_and_the_next_stores_all(tmp_path):
     candles = minutes(DAY, [100.0] * 1440 * 60, source=Source.IMPORTED)
     path = tmp_path / "candles.csv"
     path.write_text("".join(csv_pieces(candles)))
@@ -189,14 +189,14 @@ def test_a_stopped_import_has_whole_parts_and_is_completed_by_the_next(tmp_path)
 
     with (
         connection.execute_wrapper(stop_the_second),
-        pytest.raises(CommandError, match="import the file again"),
+        pytest.raises(CommandError, match="Nothing was stored"),
     ):
         load(path, tick_size="0.01", lot_size="0.001")
-    stored = Candle.objects.filter(timeframe=1).count()
-    assert 0 < stored < len(candles)
-    assert stored % 1440 == 0
+    assert len(locked) == 2, "it was stopped after a part was written"
+    assert not Candle.objects.exists()
+    assert not CandleDay.objects.exists()
 
-    assert f"{len(candles) - stored:,} candles inserted, 0 changed" in load(path)
+    assert f"{len(candles):,} candles inserted, 0 changed" in load(path)
     assert Candle.objects.filter(timeframe=1).count() == len(candles)
     assert Candle.objects.filter(timeframe=1440).count() == 60
 

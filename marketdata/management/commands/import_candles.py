@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 
 from marketdata.domain.quality import check_candles
+from marketdata.domain.records import Candles
 from marketdata.domain.timeframe import DAY_MS, Timeframe
 from marketdata.loading.candle_files import InvalidFile, LoadedCandles, parse_candles
 from marketdata.models import Instrument, from_ms
@@ -23,8 +24,8 @@ _PROGRESS_MS = 34 * DAY_MS
 class Command(BaseCommand):
     help = (
         "Store the 1m candles of a CSV file (gz allowed) with the header open_time_ms,open,high,"
-        "low,close,volume[,…] and build the higher timeframes. A file with any error is refused "
-        "whole; importing a file again changes nothing, and completes an import that was stopped."
+        "low,close,volume[,…] and build the higher timeframes. All of it is stored or nothing: a "
+        "file with any error is refused whole, and importing a file again changes nothing."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -62,21 +63,22 @@ class Command(BaseCommand):
             self._say(f"{result.locked:,} refused: their range is locked, and both values are kept")
 
     def _store(self, instrument: Instrument, loaded: LoadedCandles, name: str) -> WriteResult:
-        """Store 34 days at a time: a collector of the instrument waits no longer than for these."""
-        candles, result, done = loaded.candles, WriteResult(), 0
+        """Store all or nothing; a collector of the instrument keeps what it has until then."""
+        reason = f"import {name}"[:64]
+        try:
+            with transaction.atomic():
+                return self._write(instrument, loaded.candles, reason)
+        except DatabaseError as error:
+            raise CommandError(f"{error}\nNothing was stored: import the file again.") from error
+
+    def _write(self, instrument: Instrument, candles: Candles, reason: str) -> WriteResult:
+        result, done = WriteResult(), 0
         part = candles["open_time_ms"] // _PROGRESS_MS
         while done < len(candles):
             end = int(part.searchsorted(part[done], side="right"))
-            try:
-                result += write_candles(instrument, candles[done:end], reason=f"import {name}"[:64])
-            except DatabaseError as error:
-                at = from_ms(int(candles["open_time_ms"][done]))
-                raise CommandError(
-                    f"stopped at {at}: {error}\nWhat was before is stored; import the file again "
-                    "to store the rest."
-                ) from error
+            result += write_candles(instrument, candles[done:end], reason=reason)
             done = end
-            self._say(f"{done / len(candles):4.0%} stored")
+            self._say(f"{done / len(candles):4.0%} written")
         return result
 
     def _instrument(self, loaded: LoadedCandles, options: dict[str, Any]) -> Instrument:
