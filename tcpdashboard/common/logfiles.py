@@ -14,6 +14,7 @@ from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
 SECONDS_PER_DAY = 86_400
+LOOKS_AGAIN_AFTER_S = 3600.0
 
 
 class SharedLogFile(WatchedFileHandler):
@@ -37,6 +38,8 @@ class SharedLogFile(WatchedFileHandler):
     def emit(self, record: logging.LogRecord) -> None:
         known, self.failure = self.failure, ""
         try:
+            if time.monotonic() > self._looks_again_at:
+                self._remove_expired()
             if self._is_full():
                 self._rotate()
             super().emit(record)
@@ -97,6 +100,7 @@ class SharedLogFile(WatchedFileHandler):
         return self.path.with_name(f"{self.path.name}.{number}")
 
     def _remove_expired(self) -> None:
+        self._looks_again_at = time.monotonic() + LOOKS_AGAIN_AFTER_S
         oldest = time.time() - self.keep_s
         for file in self.path.parent.glob(f"{self.path.name}.*"):
             with contextlib.suppress(OSError):

@@ -15,6 +15,7 @@ import structlog
 from django.conf import settings
 from django_structlog.middlewares import RequestMiddleware
 
+from tcpdashboard.common import logfiles
 from tcpdashboard.common.logfiles import SharedLogFile
 from tcpdashboard.common.logs import configure, configure_logs
 from tcpdashboard.common.redaction import MASK, Redactor
@@ -181,6 +182,22 @@ def test_old_files_go_after_their_days(tmp_path):
     SharedLogFile(tmp_path / "web.log", max_bytes=10, keep_files=2, keep_days=1).close()
     assert not old.exists()
     assert young.exists()
+
+
+def test_old_files_go_while_a_process_goes_on_for_months(tmp_path, monkeypatch):
+    handler = SharedLogFile(tmp_path / "web.log", max_bytes=10_000, keep_files=2, keep_days=1)
+    old = tmp_path / "web.log.1"
+    old.write_text("x")
+    two_days_ago = time.time() - 2 * 86_400
+    os.utime(old, (two_days_ago, two_days_ago))
+    write(handler, "a line")
+    assert old.exists(), "it is looked for now and then, not with every line"
+
+    later = time.monotonic() + logfiles.LOOKS_AGAIN_AFTER_S + 1
+    monkeypatch.setattr(logfiles.time, "monotonic", lambda: later)
+    write(handler, "a line")
+    handler.close()
+    assert not old.exists()
 
 
 def test_log_files_are_not_readable_by_others(tmp_path):
