@@ -80,10 +80,17 @@ def test_the_documented_value_is_the_default(cast, name, default):
         assert getattr(read, cast)(name) == ast.literal_eval(default)
 
 
+def text_of(place):
+    return "\n".join(file.read_text() for file in sorted(place.rglob("*.py")) or [place])
+
+
 def test_every_entry_says_who_reads_it():
     blocks = [block for block in example().split("\n\n") if ENTRY.search(block)]
     for block in blocks:
         reader = re.search(r"^# Read by (\S+)$", block, re.MULTILINE)
         assert reader, block
-        assert (ROOT / reader[1]).exists(), block
+        for name in (found[1] for found in ENTRY.finditer(block)):
+            # By its own name, or by that of the setting which it becomes.
+            words = re.compile(rf"\b({name}|{name.removeprefix('TCPD_')})\b")
+            assert words.search(text_of(ROOT / reader[1])), f"{reader[1]} does not read {name}"
     assert len(blocks) > 15
