@@ -162,6 +162,12 @@ def test_the_environment_is_made_once_and_again_when_the_lock_changes(checkout):
     assert "installing requirements.txt" in third.stdout
     assert "making .venv" not in third.stdout
 
+    packages = next((checkout / ".venv").glob("lib/python*/site-packages"))
+    (packages / "other-1.dist-info").mkdir()
+    fourth, fifth = (run(checkout, "manage", "hello") for _ in range(2))
+    assert "installing requirements.txt" in fourth.stdout, "somebody else has changed it"
+    assert fifth.stdout == "managed hello\n"
+
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
@@ -196,7 +202,7 @@ def test_what_tests_need_includes_what_running_needs(checkout):
     assert "installing requirements-dev.txt" in first.stdout
     assert run(checkout, "manage", "hello").stdout == "managed hello\n"
     installed = json.loads((checkout / ".venv" / "installed.json").read_text())
-    assert set(installed) == {"requirements.txt", "requirements-dev.txt"}
+    assert set(installed) == {"requirements.txt", "requirements-dev.txt", "packages"}
 
 
 def locked(name):
