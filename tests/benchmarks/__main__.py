@@ -21,6 +21,7 @@ from tcpdashboard.compiled import keep_compiled_code
 from tests.benchmarks.figures import HEADER, Figure
 
 NAMES = (
+    "start",
     "ingest",
     "storage",
     "fanout",
