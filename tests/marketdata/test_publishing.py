@@ -23,6 +23,7 @@ from marketdata.publishing import (
     tickers_topic,
 )
 from tcpdashboard.common.realtime import TopicPublisher, channel_of, published_message
+from tests.patience import PATIENCE_S, Patience, steadily
 
 NOON_MS = 1_767_268_800_000  # 2026-01-01 12:00 UTC
 
@@ -49,12 +50,12 @@ def listen():
         pubsub = redis.pubsub(ignore_subscribe_messages=False)
         opened.append(pubsub)
         pubsub.subscribe(channel_of(topic, 0))
-        assert pubsub.get_message(timeout=5)["type"] == "subscribe"
+        assert pubsub.get_message(timeout=PATIENCE_S)["type"] == "subscribe"
         received = []
 
-        def read(until=lambda received: False, timeout_s=5.0):
-            deadline = time.monotonic() + timeout_s
-            while not until(received) and time.monotonic() < deadline:
+        def read(until):
+            patience = Patience()
+            while not until(received) and not patience.is_over():
                 found = pubsub.get_message(timeout=0.05)
                 if found is not None:
                     received.append(published_message(topic, found["data"]))
@@ -108,6 +109,7 @@ def test_a_hundred_values_in_a_second_become_at_most_five_and_the_last_arrives(
 ):
     read = listen(candles_topic(exchange, "BTC-USDT", Timeframe.M1))
 
+    begun = time.monotonic()
     for number in range(100):
         running = candle(NOON_MS, 1.0, 100.0, 1.0, float(number), 1.0)
         publisher.forming("BTC-USDT", {Timeframe.M1: running}, NOON_MS + number)
@@ -115,8 +117,8 @@ def test_a_hundred_values_in_a_second_become_at_most_five_and_the_last_arrives(
 
     received = read(until=lambda got: got and rows(got)[-1][4] == 99.0)
     assert rows(received)[-1][4] == 99.0
-    # 1.0-1.3 s at four a second, the first one at once.
-    assert 3 <= len(received) <= 7
+    # At four a second, the first one at once; of 1.0 s on a machine that does not stand still.
+    assert 3 <= len(received) <= 4 * (time.monotonic() - begun) + 3
     assert [message.seq for message in received] == list(range(1, len(received) + 1))
 
 
@@ -216,10 +218,13 @@ def test_states_of_collectors_and_health_are_kept_for_new_readers():
 def test_calls_return_at_once_and_never_fail_without_redis(exchange, unused_tcp_port_factory):
     publisher = LivePublisher(exchange, f"redis://127.0.0.1:{unused_tcp_port_factory()}/0")
 
-    started = time.monotonic()
-    for number in range(200):
-        running = minute_of_12(0, close=float(number))
-        publisher.forming("BTC-USDT", {Timeframe.M1: running}, number)
-        publisher.closed("BTC-USDT", minutes(running), number)
-    assert time.monotonic() - started < 0.5
+    def call():
+        started = time.monotonic()
+        for number in range(200):
+            running = minute_of_12(0, close=float(number))
+            publisher.forming("BTC-USDT", {Timeframe.M1: running}, number)
+            publisher.closed("BTC-USDT", minutes(running), number)
+        assert time.monotonic() - started < 0.5
+
+    steadily(call, 0.2)
     publisher.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -21,6 +20,7 @@ from marketdata.services import lock_range
 from marketdata.storage import DatabaseSink, WriteResult, read_candles, write_candles
 from marketdata.storage.locks import lock_instrument
 from tests.marketdata.storage.builders import DAY, closed, make_instrument, minutes, tape
+from tests.patience import PATIENCE_S, until
 
 pytestmark = pytest.mark.django_db
 
@@ -79,14 +79,11 @@ def test_a_lock_waits_for_the_write_that_is_under_way():
     with transaction.atomic(), connection.cursor() as cursor:
         lock_instrument(cursor, instrument.pk)
         thread.start()
-        waiting.wait(5)
-        deadline = time.monotonic() + 5
-        while not is_waited_for(cursor):
-            assert time.monotonic() < deadline
-            assert thread.is_alive()
-            time.sleep(0.01)
+        waiting.wait(PATIENCE_S)
+        until(lambda: is_waited_for(cursor) or not thread.is_alive(), "the lock to be waited for")
+        assert thread.is_alive()
         assert not RangeLock.objects.exists()
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert RangeLock.objects.get().made_by == person
 
 
