@@ -30,6 +30,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from marketdata.simulator.config import NO_LIMITS, Config
 from marketdata.simulator.exchange import SimulatedExchange
 from marketdata.simulator.server import create_server
+from tests.patience import PATIENCE_S, becomes
 
 START_MS = int(datetime(2026, 1, 5, 12, 0, tzinfo=UTC).timestamp() * 1000)
 """2026-01-05 12:00 UTC, a Monday."""
@@ -70,19 +71,19 @@ class SpawnedExchange:
 
     def _ask(self, method: str, control: str, body: bytes | None = None) -> dict[str, Any]:
         request = urllib.request.Request(f"{self.rest}/control/{control}", body, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             state: dict[str, Any] = json.load(answer)
             return state
 
     def stop(self) -> None:
         """Stop in peace: the clock is kept to the millisecond."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=PATIENCE_S)
 
     def kill(self) -> None:
         """Stop as a crash does."""
         self.process.kill()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=PATIENCE_S)
 
 
 @contextlib.contextmanager
@@ -104,7 +105,7 @@ def spawned_exchange(state: Path, *options: str) -> Iterator[SpawnedExchange]:
     finally:
         if process.poll() is None:
             process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE_S)
 
 
 def _ready(process: subprocess.Popen[str]) -> SpawnedExchange:
@@ -136,7 +137,7 @@ class Listener:
     async def subscribe(self, *arguments: dict[str, str], **fields: str) -> None:
         await self.send({"op": "subscribe", "args": list(arguments), **fields})
 
-    async def next(self, seconds: float = 10.0) -> Any:
+    async def next(self, seconds: float = PATIENCE_S) -> Any:
         """Return the next frame: decoded, or as text when it is no JSON."""
         text = await asyncio.wait_for(self.connection.recv(decode=True), seconds)
         self.frames.append(text)
@@ -145,14 +146,14 @@ class Listener:
         except ValueError:
             return text
 
-    async def until(self, wanted: Callable[[Any], bool], seconds: float = 10.0) -> Any:
+    async def until(self, wanted: Callable[[Any], bool], seconds: float = PATIENCE_S) -> Any:
         """Return the first frame that is wanted."""
         async with asyncio.timeout(seconds):
             while not wanted(frame := await self.next(seconds)):
                 pass
         return frame
 
-    async def rows(self, channel: str, count: int, seconds: float = 10.0) -> list[Any]:
+    async def rows(self, channel: str, count: int, seconds: float = PATIENCE_S) -> list[Any]:
         """Return the next data rows of a channel, at least `count` of them."""
         found: list[Any] = []
         while len(found) < count:
@@ -179,8 +180,6 @@ def topic(channel: str, symbol: str = "BTC-USDT") -> dict[str, str]:
     return {"channel": channel, "instId": symbol}
 
 
-async def reaches(exchange: SimulatedExchange, time_ms: int, seconds: float = 10.0) -> None:
+async def reaches(exchange: SimulatedExchange, time_ms: int) -> None:
     """Wait until the exchange's clock has reached a time."""
-    async with asyncio.timeout(seconds):
-        while exchange.clock.now_ms < time_ms:  # noqa: ASYNC110 -- a clock has no event
-            await asyncio.sleep(0.01)
+    await becomes(lambda: exchange.clock.now_ms >= time_ms, f"the clock to reach {time_ms}")

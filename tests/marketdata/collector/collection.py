@@ -19,25 +19,26 @@ from marketdata.domain.timeframe import MINUTE_MS
 from marketdata.simulator.exchange import SimulatedExchange
 from marketdata.simulator.faults import Fault, FaultKind
 from tests.marketdata.collector.memory import MemorySink, Screen
+from tests.patience import PATIENCE_S, becomes
+from tests.simulated_exchange import reaches
 
 QUICK = CollectorSettings(
     tick_ms=50,
     watch_s=0.1,
     first_trade_s=0.2,
-    ping_after_s=0.4,
-    pong_within_s=0.4,
-    ack_within_s=2.0,
     channel_silence_s=1.5,
-    candle_silence_s=3.0,
     backoff_base_s=0.02,
     backoff_cap_s=0.2,
     overlap_s=0.2,
-    give_up_quiet_s=5.0,
     refused_retry_s=0.5,
+    # Longer than a machine stands still: quick only in tests about them.
+    ping_after_s=60.0,
+    pong_within_s=60.0,
+    ack_within_s=60.0,
+    candle_silence_s=600.0,
+    give_up_quiet_s=60.0,
+    give_up_s=120.0,
 )
-
-ENDS_WITHIN_S = 30.0
-"""Much longer than it takes: a machine that stands still is no fault of the collector."""
 
 
 class NoLimits:
@@ -76,14 +77,17 @@ class Collection:
     stop: asyncio.Event
     running: asyncio.Task[None]
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 40.0) -> None:
+    async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition` holds; fail with the collector's health when it never does."""
-        deadline = asyncio.get_running_loop().time() + seconds
-        while not condition():
+
+        def holds() -> bool:
+            if condition():
+                return True
             if self.running.done():
                 self.running.result()
-            assert asyncio.get_running_loop().time() < deadline, self.collector.health()
-            await asyncio.sleep(0.01)
+            return False
+
+        await becomes(holds, self.collector.health)
 
     async def closes(self, minutes: int, symbol: str = "BTC-USDT") -> None:
         """Wait until `minutes` more candles of `symbol` are stored."""
@@ -99,7 +103,7 @@ class Collection:
 
     async def end(self) -> None:
         self.stop.set()
-        await asyncio.wait_for(self.running, ENDS_WITHIN_S)
+        await asyncio.wait_for(self.running, PATIENCE_S)
 
 
 @contextlib.asynccontextmanager
@@ -127,7 +131,7 @@ async def collecting(
     finally:
         stop.set()
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(running, ENDS_WITHIN_S)
+            await asyncio.wait_for(running, PATIENCE_S)
         await rest.close()
 
 
@@ -157,8 +161,7 @@ async def assert_equals_the_exchange(
     assert len(candles) >= at_least, "too few candles were closed to prove anything"
     # The exchange itself calls a candle closed only some seconds after its end.
     confirmed_ms = int(candles["open_time_ms"][-1]) + MINUTE_MS + CONFIRMED_AFTER_MS
-    while collection.exchange.clock.now_ms < confirmed_ms:  # noqa: ASYNC110 - a clock, no event
-        await asyncio.sleep(0.01)
+    await reaches(collection.exchange, confirmed_ms)
 
     async with history(collection.exchange) as rest:
         first, last = int(trades["trade_id"][0]), int(trades["trade_id"][-1])

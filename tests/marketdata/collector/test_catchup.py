@@ -31,7 +31,7 @@ from marketdata.domain.records import (
 )
 from marketdata.domain.stream import InstrumentStream
 from tests.marketdata.collector.memory import MemorySink, Screen
-from tests.marketdata.collector.waiting import becomes
+from tests.patience import becomes
 
 pytestmark = pytest.mark.asyncio
 

@@ -13,7 +13,7 @@ from marketdata.collector.errors import ExchangeRefused, ExchangeUnavailable
 from marketdata.collector.feed import Feed
 from marketdata.collector.settings import CollectorSettings
 from marketdata.collector.socket import Channel, Socket
-from tests.marketdata.collector.waiting import becomes
+from tests.patience import PATIENCE_S, becomes
 
 pytestmark = pytest.mark.asyncio
 
@@ -285,7 +285,7 @@ async def test_a_late_subscription_that_is_never_answered_ends_the_socket(held):
         holding.feed.add({SOL})
         socket._unanswered.clear()
         with pytest.raises(ExchangeUnavailable, match="1 subscriptions not answered"):
-            await asyncio.wait_for(socket._follow(), 20)
+            await asyncio.wait_for(socket._follow(), PATIENCE_S)
 
     assert socket.asked == [("subscribe", [SOL])] * 3
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
@@ -18,7 +19,7 @@ from marketdata.collector.okx.parsing import parse
 from marketdata.collector.okx.websocket import OKXSocket, requests
 from marketdata.collector.settings import CollectorSettings
 from marketdata.collector.socket import SUBSCRIBE
-from tests.marketdata.collector.waiting import becomes
+from tests.patience import PATIENCE_S, becomes, steadily_awaited
 
 pytestmark = pytest.mark.asyncio
 
@@ -52,7 +53,7 @@ class Reader:
 
 @contextlib.asynccontextmanager
 async def connected(
-    behaviour: Behaviour, settings: CollectorSettings = QUICK
+    behaviour: Behaviour, settings: CollectorSettings = QUICK, **options: Any
 ) -> AsyncIterator[tuple[OKXSocket, Reader]]:
     async with serve(behaviour, "127.0.0.1", 0, ping_interval=None, close_timeout=0.1) as server:
         port = server.sockets[0].getsockname()[1]
@@ -65,6 +66,7 @@ async def connected(
                 is_full=lambda: False,
                 drained=lambda: asyncio.sleep(0),
                 settings=settings,
+                **options,
             ),
             reader,
         )
@@ -78,22 +80,26 @@ async def acknowledge(connection: ServerConnection) -> dict[str, object]:
 
 
 async def test_silence_is_broken_by_a_text_ping_and_the_answer_keeps_the_socket():
-    pings = []
+    async def is_kept() -> None:
+        pings = []
 
-    async def behaviour(connection: ServerConnection) -> None:
-        await acknowledge(connection)
-        async for message in connection:
-            pings.append(message)
-            await connection.send("pong")
-            if len(pings) == 3:
-                await connection.close(4004, "No data received in 30s.")
+        async def behaviour(connection: ServerConnection) -> None:
+            await acknowledge(connection)
+            async for message in connection:
+                pings.append(message)
+                await connection.send("pong")
+                if len(pings) == 3:
+                    await connection.close(4004, "No data received in 30s.")
 
-    async with connected(behaviour) as (socket, reader):
-        with pytest.raises(ExchangeUnavailable, match="closed with 4004 No data"):
-            await asyncio.wait_for(socket.run(), 20)
+        async with connected(behaviour) as (socket, reader):
+            with pytest.raises(ExchangeUnavailable) as ended:
+                await asyncio.wait_for(socket.run(), PATIENCE_S)
 
-    assert pings == ["ping"] * 3
-    assert reader.frames[1:] == [b"pong"] * 3
+        assert "closed with 4004 No data" in str(ended.value)
+        assert pings == ["ping"] * 3
+        assert reader.frames[1:] == [b"pong"] * 3
+
+    await steadily_awaited(is_kept, QUICK.pong_within_s / 2)
 
 
 async def test_a_ping_without_an_answer_ends_the_socket():
@@ -103,24 +109,26 @@ async def test_a_ping_without_an_answer_ends_the_socket():
 
     async with connected(behaviour) as (socket, _):
         with pytest.raises(ExchangeUnavailable, match="no answer to a ping"):
-            await asyncio.wait_for(socket.run(), 20)
+            await asyncio.wait_for(socket.run(), PATIENCE_S)
 
 
 async def test_a_busy_socket_is_never_pinged():
     asked = []
+    clock = {"s": 0.0}
 
     async def behaviour(connection: ServerConnection) -> None:
         asked.append(await acknowledge(connection))
         for _ in range(40):
             await connection.send('{"event":"whatever"}')
             await asyncio.sleep(0.02)
+            clock["s"] += 0.02
         with contextlib.suppress(TimeoutError):
             asked.append(await asyncio.wait_for(connection.recv(), 0.05))
         connection.transport.abort()
 
-    async with connected(behaviour) as (socket, _):
+    async with connected(behaviour, monotonic=lambda: clock["s"]) as (socket, _):
         with pytest.raises(ExchangeUnavailable, match="closed without a frame"):
-            await asyncio.wait_for(socket.run(), 20)
+            await asyncio.wait_for(socket.run(), PATIENCE_S)
 
     assert len(asked) == 1
 
@@ -135,9 +143,9 @@ async def test_a_subscription_that_is_not_answered_is_repeated_and_then_given_up
             else:
                 asked.append(json.loads(message))
 
-    async with connected(behaviour) as (socket, _):
+    async with connected(behaviour, replace(QUICK, pong_within_s=20.0)) as (socket, _):
         with pytest.raises(ExchangeUnavailable, match="1 subscriptions not answered"):
-            await asyncio.wait_for(socket.run(), 20)
+            await asyncio.wait_for(socket.run(), PATIENCE_S)
 
     arg = {"channel": "trades-all", "instId": "BTC-USDT"}
     assert asked == [{"op": "subscribe", "args": [arg]}] * 3
@@ -155,7 +163,7 @@ async def test_a_refused_channel_leaves_the_socket_ready_and_is_asked_for_again(
 
     async with connected(behaviour) as (socket, _):
         running = asyncio.create_task(socket.run())
-        await asyncio.wait_for(socket.ready.wait(), 20)
+        await asyncio.wait_for(socket.ready.wait(), PATIENCE_S)
         seen.append(dict(socket.refused))
         await becomes(lambda: not socket.refused)
         running.cancel()
@@ -178,8 +186,8 @@ async def test_a_refused_channel_is_asked_for_again_however_often_others_are_ren
 
     async with connected(behaviour, replace(QUICK, ping_after_s=20.0)) as (socket, _):
         running = asyncio.create_task(socket.run())
-        await asyncio.wait_for(socket.ready.wait(), 20)
-        async with asyncio.timeout(5):
+        await asyncio.wait_for(socket.ready.wait(), PATIENCE_S)
+        async with asyncio.timeout(PATIENCE_S):
             while socket.refused:
                 socket.remove({("candle1m", "BTC-USDT")})
                 await asyncio.sleep(0.02)
@@ -198,9 +206,9 @@ async def test_the_hours_requests_of_a_connection_are_not_exceeded(monkeypatch):
             if message == "ping":
                 await connection.send("pong")
 
-    async with connected(behaviour) as (socket, _):
+    async with connected(behaviour, replace(QUICK, pong_within_s=20.0)) as (socket, _):
         with pytest.raises(ExchangeUnavailable, match="subscriptions of this connection are spent"):
-            await asyncio.wait_for(socket.run(), 20)
+            await asyncio.wait_for(socket.run(), PATIENCE_S)
 
 
 async def test_an_address_where_nobody_listens_is_unavailable():
@@ -213,7 +221,7 @@ async def test_an_address_where_nobody_listens_is_unavailable():
         settings=QUICK,
     )
     with pytest.raises(ExchangeUnavailable):
-        await asyncio.wait_for(socket.run(), 20)
+        await asyncio.wait_for(socket.run(), PATIENCE_S)
 
 
 async def test_a_connection_is_counted_where_all_of_the_address_are():
@@ -234,7 +242,7 @@ async def test_a_connection_is_counted_where_all_of_the_address_are():
         limiter=limiter,
     )
     with pytest.raises(ExchangeUnavailable):
-        await asyncio.wait_for(socket.run(), 20)
+        await asyncio.wait_for(socket.run(), PATIENCE_S)
     assert limiter.asked == ["connect"]
     assert RATES["connect"] == 3 * RATE_WINDOW_S
 
@@ -255,7 +263,7 @@ async def test_a_server_that_does_not_shake_hands_is_left_in_time():
         settings=replace(QUICK, connect_timeout_s=0.2),
     )
     with pytest.raises(ExchangeUnavailable, match="timed out"):
-        await asyncio.wait_for(socket.run(), 20)
+        await asyncio.wait_for(socket.run(), PATIENCE_S)
     server.close()
 
 
@@ -285,15 +293,18 @@ async def test_a_flooded_socket_is_closed_within_a_second():
             while True:
                 await connection.send("x" * 10_000)
 
-    async with connected(behaviour) as (socket, _):
-        running = asyncio.create_task(socket.run())
-        await asyncio.wait_for(socket.ready.wait(), 20)
-        loop = asyncio.get_running_loop()
-        cancelled_s = loop.time()
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+    async def is_closed() -> None:
+        async with connected(behaviour) as (socket, _):
+            running = asyncio.create_task(socket.run())
+            await asyncio.wait_for(socket.ready.wait(), PATIENCE_S)
+            loop = asyncio.get_running_loop()
+            cancelled_s = loop.time()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
-        assert loop.time() - cancelled_s < 1
+            assert loop.time() - cancelled_s < 1
+
+    await steadily_awaited(is_closed, 0.3)
 
 
 async def test_subscriptions_are_few_requests_below_the_limit_on_their_size():

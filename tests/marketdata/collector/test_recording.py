@@ -26,8 +26,10 @@ from marketdata.domain.raw import RawChannel
 from marketdata.domain.records import InstrumentSpec
 from marketdata.domain.timeframe import MINUTE_MS
 from marketdata.simulator.config import Credentials
+from marketdata.simulator.faults import Fault, FaultKind
 from tests.marketdata.collector.collection import QUICK, endpoints, history, specs
 from tests.marketdata.collector.memory import MemorySink, Screen
+from tests.patience import PATIENCE_S, becomes
 from tests.simulated_exchange import START_MS, running_exchange
 
 ALL = dict.fromkeys(RawChannel, 0.0)
@@ -59,40 +61,43 @@ class Memory:
 
 
 @contextlib.asynccontextmanager
-async def recording(
-    tmp_path, *, every_s=ALL, credential=None, symbols=("BTC-USDT",), rest=None, **config
+async def recording(tmp_path, **options):
+    """Collect from an exchange of its own; yield what is kept and the collector."""
+    async with (
+        running_exchange(tmp_path, speed=30) as exchange,
+        recording_from(exchange, **options) as (memory, collector),
+    ):
+        yield memory, collector
+
+
+@contextlib.asynccontextmanager
+async def recording_from(
+    exchange, *, every_s=ALL, credential=None, symbols=("BTC-USDT",), rest=None
 ):
     """Collect with a recorder; `rest` is asked in the exchange's place for what is no history."""
     memory, stop = Memory(), asyncio.Event()
-    async with running_exchange(tmp_path, speed=30, **config) as exchange:
-        instruments = await specs(exchange, *symbols)
-        past, places = history(exchange), endpoints(exchange)
-        collector = OKXCollector(
-            instruments=instruments,
-            sink=MemorySink(instruments),
-            publisher=Screen(),
-            endpoints=replace(
-                places, rest=rest or places.rest, private=f"{exchange.websocket_url}/private"
-            ),
-            history=past,
-            settings=QUICK,
-            recorder=memory,
-            raw_every_s=every_s,
-            credential=credential,
-        )
-        running = asyncio.create_task(collector.run(stop))
-        try:
-            yield memory, collector
-        finally:
-            stop.set()
-            await asyncio.wait_for(running, 20)
-            await past.close()
-
-
-async def becomes(condition, seconds=15.0):
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.02)
+    instruments = await specs(exchange, *symbols)
+    past, places = history(exchange), endpoints(exchange)
+    collector = OKXCollector(
+        instruments=instruments,
+        sink=MemorySink(instruments),
+        publisher=Screen(),
+        endpoints=replace(
+            places, rest=rest or places.rest, private=f"{exchange.websocket_url}/private"
+        ),
+        history=past,
+        settings=QUICK,
+        recorder=memory,
+        raw_every_s=every_s,
+        credential=credential,
+    )
+    running = asyncio.create_task(collector.run(stop))
+    try:
+        yield memory, collector
+    finally:
+        stop.set()
+        await asyncio.wait_for(running, PATIENCE_S)
+        await past.close()
 
 
 def tap(memory, every_s=ALL, now_ms=START_MS):
@@ -128,15 +133,20 @@ async def test_every_public_channel_is_kept_as_the_exchange_wrote_it(tmp_path):
 @pytest.mark.slow
 @pytest.mark.asyncio
 async def test_the_silence_of_books_is_watched_where_they_are_kept(tmp_path):
-    script = tmp_path / "faults.json"
-    script.write_text('{"kind": "silence", "channel": "books5", "seconds": 4, "after": 120}')
-    async with recording(tmp_path, faults=script) as (_, collector):
+    async with (
+        running_exchange(tmp_path, speed=30) as exchange,
+        recording_from(exchange) as (_, collector),
+    ):
         books = lambda: collector.channel_health()["BTC-USDT"]["channels"]["books5"]  # noqa: E731
         await becomes(lambda: collector.health()["is_live"] and books()["state"] == "live")
         activity = collector.pipeline.lanes["BTC-USDT"].activity
+        await becomes(lambda: activity.books)
+        silence = Fault(kind=FaultKind.SILENCE, channel="books5", seconds=600.0)
+        exchange.faults.add([silence])
         await becomes(
             lambda: "silent channels: books5 BTC-USDT" in collector.health()["last_error"]
         )
+        exchange.faults.clear()
         heard, traded = activity.books, activity.trades
         await becomes(lambda: activity.books > heard)
         await becomes(lambda: books()["state"] == "live")
@@ -360,7 +370,7 @@ async def test_a_refusal_that_repeats_the_login_gives_no_secret_away(caplog):
         )
         socket = collector.open_socket("private", frozenset({("account", "")}))
         with pytest.raises(ExchangeUnavailable) as refused:
-            await asyncio.wait_for(socket.run(), 20)
+            await asyncio.wait_for(socket.run(), PATIENCE_S)
         await collector.closing()
     assert str(refused.value) == "login refused with 60012 Invalid request:"
     for secret in ("key-7f3a91", "open sesame 42", "simulated-secret"):

@@ -16,6 +16,7 @@ from marketdata.collector.okx.rest import OKXHistory
 from marketdata.collector.paging import candles_back, trades_back
 from marketdata.domain.records import UNKNOWN, Source
 from tests.marketdata.collector.collection import NoLimits
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -72,7 +73,7 @@ async def answering(
     finally:
         await rest.close()
         listening.close()
-        await asyncio.wait_for(asyncio.gather(*server.connections), 20)
+        await asyncio.wait_for(asyncio.gather(*server.connections), PATIENCE_S)
 
 
 def good(*rows: object) -> Answer:

@@ -18,7 +18,7 @@ from marketdata.collector.writer import Writer
 from marketdata.domain.events import Emission
 from marketdata.domain.records import InstrumentSpec, trade_array
 from tests.marketdata.collector.memory import MemorySink
-from tests.marketdata.collector.waiting import becomes
+from tests.patience import PATIENCE_S, becomes
 
 pytestmark = pytest.mark.asyncio
 
@@ -40,10 +40,11 @@ class HeldSink(MemorySink):
 
     def __init__(self) -> None:
         super().__init__(SPECS)
-        self.let = threading.Event()
+        self.asked, self.let = threading.Event(), threading.Event()
 
     def commit(self, batch):
-        assert self.let.wait(5)
+        self.asked.set()
+        assert self.let.wait(PATIENCE_S)
         super().commit(batch)
 
 
@@ -63,7 +64,7 @@ async def test_what_waits_is_joined_into_one_batch_with_each_instrument_once():
     sink = HeldSink()
     async with writing(sink) as writer:
         writer.put(emitted("BTC-USDT", 1, 1))
-        await asyncio.sleep(0.05)
+        await becomes(sink.asked.is_set)
         writer.put(emitted("BTC-USDT", 2, 3, exchange_ms=5))
         writer.put(emitted("ETH-USDT", 1, 2, exchange_ms=6))
         writer.put(emitted("BTC-USDT", 4, 4, exchange_ms=7))
@@ -82,7 +83,7 @@ async def test_a_batch_holds_about_as_many_trades_as_it_may():
     sink = HeldSink()
     async with writing(sink) as writer:
         writer.put(emitted("BTC-USDT", 1, 1))
-        await asyncio.sleep(0.05)
+        await becomes(sink.asked.is_set)
         for first in range(2, 30, 4):
             writer.put(emitted("BTC-USDT", first, first + 3))
         sink.let.set()
@@ -104,7 +105,7 @@ async def test_a_writer_that_is_behind_says_so_until_half_of_it_is_stored():
         await asyncio.sleep(0.05)
         assert not waiting.done()
         sink.let.set()
-        await asyncio.wait_for(waiting, 20)
+        await asyncio.wait_for(waiting, PATIENCE_S)
 
         assert writer.waiting_trades <= 11
 
@@ -128,7 +129,7 @@ async def test_a_lost_lease_is_not_tried_again():
     writer.put(emitted("BTC-USDT", 1, 3))
 
     with pytest.raises(LostLease):
-        await asyncio.wait_for(writer.run(), 20)
+        await asyncio.wait_for(writer.run(), PATIENCE_S)
     assert sink.attempts == 1
     await writer.close()
 
