@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -27,6 +26,7 @@ from marketdata.supervision.running import Outcome, run_collector
 from tcpdashboard.common.crypto import new_key
 from tcpdashboard.common.models import Alert
 from tests.marketdata.partitions import drop_partitions
+from tests.patience import PATIENCE_S, until
 from tests.simulated_exchange import spawned_exchange
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,15 +67,8 @@ def running(collector):
         yield
     finally:
         stop.set()
-        thread.join(15)
+        thread.join(PATIENCE_S)
     assert outcome == [Outcome.SHUTDOWN]
-
-
-def until(condition, seconds=25):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
 
 
 def channels():

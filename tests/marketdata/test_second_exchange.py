@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -18,6 +17,7 @@ from marketdata.supervision.manager import CollectorManager
 from marketdata.supervision.running import Outcome, run_collector
 from tests.marketdata.toy.collector import toy_entry
 from tests.marketdata.toy.server import START_MS, price, size, toy_exchange
+from tests.patience import PATIENCE_S, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,17 +37,16 @@ def toy(monkeypatch, settings):
 
     server = threading.Thread(target=asyncio.run, args=(serve(),))
     server.start()
-    assert ready.wait(5)
+    assert ready.wait(PATIENCE_S)
     monkeypatch.setitem(exchanges.EXCHANGES, "toy", toy_entry(running[0].url))
     settings.EXCHANGE, settings.MORE_EXCHANGES = "okx", ["toy"]
     settings.COLLECTOR_RENEW_SECONDS = settings.COLLECTOR_HEARTBEAT_SECONDS = 0.1
     yield running[0]
     ended.set()
-    server.join(5)
+    server.join(PATIENCE_S)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(90)
 @pytest.mark.usefixtures("queues")
 def test_a_second_exchange_is_collected_into_the_database_beside_the_first(toy):
     first = Collector.objects.create(name="okx", exchange="okx")
@@ -72,7 +71,7 @@ def test_a_second_exchange_is_collected_into_the_database_beside_the_first(toy):
         assert (row.state, set(row.channels)) == ("live", {"TEA-EUR", "JAM-EUR"})
     finally:
         stop.set()
-        run.join(15)
+        run.join(PATIENCE_S)
     assert outcomes == [Outcome.SHUTDOWN]
 
     stored = minutes(tea)
@@ -110,10 +109,3 @@ def by_hand(open_ms):
     prices = [float(price(trade_id)) for trade_id in ids]
     volume = float(sum(size(trade_id) for trade_id in ids))
     return prices[0], max(prices), min(prices), prices[-1], volume
-
-
-def until(condition):
-    deadline = time.monotonic() + 25
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)

@@ -18,11 +18,10 @@ from marketdata.supervision.lease import acquire
 from marketdata.supervision.running import Outcome, run_collector
 from marketdata.supervision.staleness import sweep_feeds
 from tcpdashboard.common.models import Alert
+from tests.patience import PATIENCE_S, steadily, until
 from tests.simulated_exchange import spawned_exchange
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-WAIT_S = 15
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +57,16 @@ def test_a_run_collects_and_reports_until_it_is_stopped(collector):
 
 
 def test_the_lease_is_returned_within_seconds_of_the_stop(collector):
-    with running(collector) as run:
-        until(lambda: Trade.objects.exists())
-        started = time.monotonic()
-        run.stop.set()
-        run.outcome()
-    assert time.monotonic() - started < 5
+    def is_returned():
+        with running(collector) as run:
+            until(lambda: row(collector).state == "live" and row(collector).counters["trades"])
+            started = time.monotonic()
+            run.stop.set()
+            run.outcome()
+        assert time.monotonic() - started < 5
+        assert row(collector).lease_expires_at is None
+
+    steadily(is_returned, 1.0)
 
 
 def test_a_process_that_ends_takes_no_lease(collector):
@@ -135,7 +138,7 @@ def test_a_row_shows_how_each_channel_is(collector):
         channels = shown.channels["BTC-USDT"]["channels"]
         assert set(channels) >= {"trades-all", "candle1m", "tickers"}
         assert channels["trades-all"]["feed"] == "business"
-        assert 0 <= shown.counters["exchange_ms"] - shown.channels["BTC-USDT"]["event_ms"] < 90_000
+        until(lambda: 0 <= event_age_ms(row(collector)) < 90_000)
         run.stop.set()
         run.outcome()
     assert row(collector).health == ""
@@ -145,15 +148,16 @@ def test_a_row_shows_how_each_channel_is(collector):
 def test_a_run_through_which_nothing_comes_any_more_ends_so_that_it_begins_anew(
     collector, settings, exchange
 ):
-    settings.COLLECTOR_STALL_SECONDS = 2
     with running(collector) as run:
         until(lambda: row(collector).state == "live")
         exchange.post("speed", {"speed": 0})
+        settings.COLLECTOR_STALL_SECONDS = 2
         try:
             assert run.outcome() is Outcome.STALLED
         finally:
             exchange.post("speed", {"speed": 20})
     assert (row(collector).state, row(collector).ended_reason) == ("failed", "stalled")
+    settings.COLLECTOR_STALL_SECONDS = 300
     with running(collector) as run:
         until(lambda: row(collector).restarts.exclude(live_at=None).exists())
         run.stop.set()
@@ -162,12 +166,11 @@ def test_a_run_through_which_nothing_comes_any_more_ends_so_that_it_begins_anew(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 def test_a_feed_that_the_exchange_stops_is_told_until_it_comes_again(collector, exchange):
     assign(collector, "ETH-USDT")
     with running(collector) as run:
         until(lambda: row(collector).health == "live")
-        silence = {"kind": "silence", "instId": "ETH-USDT", "seconds": 10}
+        silence = {"kind": "silence", "instId": "ETH-USDT", "seconds": 600}
         exchange.post(
             "faults", [{**silence, "channel": name} for name in ("trades-all", "candle1m")]
         )
@@ -176,6 +179,7 @@ def test_a_feed_that_the_exchange_stops_is_told_until_it_comes_again(collector, 
         assert states["trades-all"]["state"] == states["candle1m"]["state"] == "stale"
         assert row(collector).channels["BTC-USDT"]["channels"]["trades-all"]["state"] == "live"
         assert Alert.objects.open().get().subject == "okx-sim:ETH-USDT"
+        exchange.clear_faults()
         until(lambda: sweep_feeds("okx-sim") == [])
         assert not Alert.objects.open().filter(kind="feed_stale").exists()
         run.stop.set()
@@ -295,15 +299,13 @@ def swap_minutes():
     ]
 
 
+def event_age_ms(shown):
+    """Return how long ago, in the exchange's time, the newest event of BTC-USDT was."""
+    return shown.counters["exchange_ms"] - shown.channels["BTC-USDT"]["event_ms"]
+
+
 def row(collector):
     return Collector.objects.get(pk=collector.pk)
-
-
-def until(condition):
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)
 
 
 class Run:
@@ -317,7 +319,7 @@ class Run:
         )
 
     def outcome(self):
-        self.thread.join(WAIT_S)
+        self.thread.join(PATIENCE_S)
         assert self._outcome, "the run did not end"
         return self._outcome[0]
 
@@ -330,4 +332,4 @@ def running(collector):
         yield run
     finally:
         run.stop.set()
-        run.thread.join(WAIT_S)
+        run.thread.join(PATIENCE_S)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,6 +17,7 @@ from marketdata.storage import DatabaseSink
 from marketdata.supervision.lease import acquire
 from marketdata.supervision.standstill import end_standstills
 from tests.marketdata.storage.builders import DAY, batch, make_instrument, tape
+from tests.patience import PATIENCE_S, Patience
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,14 +57,14 @@ def test_a_writer_that_stands_still_inside_a_copy_is_taken_over_from():
     )
     try:
         assert writer.stdout.readline() == b"copying\n"
-        lease = taken_over(collector, deadline=time.monotonic() + 20)
+        lease = taken_over(collector)
         assert writer.poll() is None
         DatabaseSink(collector.pk, "okx", lease.token).commit(batch(trades=tape(DAY, [100.0])))
         assert Trade.objects.count() == 1
     finally:
         writer.send_signal(signal.SIGCONT)
         writer.kill()
-        writer.wait(10)
+        writer.wait(PATIENCE_S)
         writer.stdout.close()
 
 
@@ -72,9 +72,10 @@ def test_sessions_that_wait_for_no_writer_are_left_alone():
     assert end_standstills(after_s=0.0) == 0
 
 
-def taken_over(collector, deadline):
+def taken_over(collector):
     """Take the lease as sweeps do: again and again, each time waiting a moment for the row."""
-    while time.monotonic() < deadline:
+    patience = Patience()
+    while not patience.is_over():
         end_standstills(after_s=1.0)
         try:
             if lease := acquire(collector.pk):
