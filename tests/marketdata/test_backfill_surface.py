@@ -21,6 +21,7 @@ from marketdata.models import Candle, Instrument
 from tcpdashboard.common.jobs.runner import run_job
 from tcpdashboard.common.models import Job
 from tests.marketdata.api.conftest import client_of, make_instrument
+from tests.patience import PATIENCE_S
 from tests.simulated_exchange import spawned_exchange
 
 URL = "/api/v1/backfills/"
@@ -156,7 +157,7 @@ def test_a_command_that_waits_prints_progress_and_the_end(tmp_path, settings, mo
         worker.start()
         # The exchange's list is fetched when the symbol is not known yet.
         out = run_command("--start", "2026-01-01", "--end", "2026-01-03", "--wait")
-        worker.join(30)
+        worker.join(PATIENCE_S)
     job = Job.objects.get()
     assert f"job {job.pk} is done: inserted=2880" in out
     assert f"job {job.pk} running" in out

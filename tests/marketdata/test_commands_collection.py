@@ -14,6 +14,7 @@ from marketdata.models import Collector, Instrument, Trade
 from marketdata.supervision.lease import acquire
 from tests.marketdata.api.conftest import make_instrument
 from tests.marketdata.processes import ROOT, environment
+from tests.patience import PATIENCE_S
 from tests.simulated_exchange import spawned_exchange
 
 
@@ -118,7 +119,6 @@ def test_collect_refuses_to_run_twice_under_one_name(simulated):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 @pytest.mark.django_db(transaction=True)
 def test_ctrl_c_drains_and_gives_the_lease_back(simulated, tmp_path):
     with (tmp_path / "errors.log").open("w") as errors:
@@ -135,7 +135,7 @@ def test_ctrl_c_drains_and_gives_the_lease_back(simulated, tmp_path):
             if "trades=" in line and "stored_trades=0" not in line:
                 break
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=15)
+        rest, _ = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
         process.wait()

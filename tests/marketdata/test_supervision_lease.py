@@ -13,6 +13,7 @@ from django.utils import timezone
 from marketdata.models import Collector, Instrument
 from marketdata.storage.locks import check_fence
 from marketdata.supervision.lease import Lease, Report, acquire, due, release, renew
+from tests.patience import PATIENCE_S
 
 LIVE = Report(Collector.State.LIVE, {"trades": 7}, exchange_ms=1_700_000_000_123)
 
@@ -177,10 +178,10 @@ def test_a_collector_whose_row_somebody_holds_delays_no_other():
         with transaction.atomic(), connection.cursor() as cursor:
             check_fence(cursor, held.pk, held.fencing_token)
             locked.set()
-            asked.wait(10)
+            asked.wait(PATIENCE_S)
 
     def ask():
-        locked.wait(10)
+        locked.wait(PATIENCE_S)
         try:
             return due("okx-sim")
         finally:

@@ -16,6 +16,7 @@ from marketdata.models import Collector, Instrument
 from tcpdashboard.celery import app
 from tcpdashboard.schedules import TASK_ROUTES, beat_schedule
 from tests.marketdata.api.conftest import make_instrument
+from tests.patience import steadily
 
 
 @pytest.fixture(autouse=True)
@@ -130,7 +131,13 @@ def test_enabling_asks_for_history_and_collection_after_the_commit(queues):
 @pytest.mark.django_db(transaction=True)
 def test_a_broker_that_is_away_delays_nothing_and_breaks_nothing(monkeypatch):
     monkeypatch.setattr(app.conf, "broker_write_url", "redis://127.0.0.1:9/0")
-    started = time.monotonic()
-    services.enable_instrument(make_instrument("BTC-USDT"))
-    assert time.monotonic() - started < 3
-    assert Instrument.objects.get().is_enabled
+
+    def enable():
+        Instrument.objects.all().delete()
+        instrument = make_instrument("BTC-USDT")
+        started = time.monotonic()
+        services.enable_instrument(instrument)
+        assert time.monotonic() - started < 3
+        assert Instrument.objects.get().is_enabled
+
+    steadily(enable, 1.0)

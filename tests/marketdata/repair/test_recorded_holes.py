@@ -52,7 +52,6 @@ def exchange(recording, tmp_path, settings):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 @pytest.mark.django_db(transaction=True)
 def test_the_scan_finds_exactly_the_holes_and_the_repair_fills_them(recording, holes, exchange):
     sound = recording[:SOUND]

@@ -40,6 +40,7 @@ from tcpdashboard.common.models import Alert
 from tcpdashboard.schedules import beat_schedule
 from tests.marketdata.partitions import drop_partitions
 from tests.marketdata.storage.builders import make_instrument, minutes, tape
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -259,14 +260,14 @@ def test_only_one_enforcement_is_at_work(btc, settings):
         with connection.cursor() as cursor:
             cursor.execute("select pg_advisory_lock(7141, 0)")
             held.set()
-            done.wait(10)
+            done.wait(PATIENCE_S)
             # A closed session gives it back too, but a moment later.
             cursor.execute("select pg_advisory_unlock(7141, 0)")
         connection.close()
 
     other = threading.Thread(target=hold)
     other.start()
-    assert held.wait(10)
+    assert held.wait(PATIENCE_S)
     assert (enforce().is_whole, Raw.objects.count()) == (False, 5)
     done.set()
     other.join()

@@ -12,6 +12,7 @@ from marketdata.domain.events import Hole, HoleCause
 from marketdata.models import Collector, RefusedBatch, Trade
 from marketdata.storage import DatabaseSink
 from tests.marketdata.storage.builders import DAY, batch, make_instrument, minutes, tape
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,12 +66,12 @@ def test_a_writer_that_waits_too_long_for_another_reports_the_sink_unavailable(s
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("lock table marketdata_trade in exclusive mode")
             held.set()
-            done.wait(10)
+            done.wait(PATIENCE_S)
         connections.close_all()
 
     other = threading.Thread(target=hold)
     other.start()
-    held.wait(10)
+    held.wait(PATIENCE_S)
     with connection.cursor() as cursor:
         cursor.execute("set lock_timeout = '50ms'")
     try:
@@ -163,7 +164,7 @@ def test_two_writers_of_the_same_trades_store_them_once(sink):
 
     def write(offset):
         own = DatabaseSink(None, "okx", None)
-        start.wait(10)
+        start.wait(PATIENCE_S)
         try:
             for first in range(offset, 500, 25):
                 own.commit(batch(trades=trades[first : first + 60]))

@@ -30,7 +30,7 @@ from marketdata.storage.sizes import storage_by_table
 from tcpdashboard.common.models import Alert
 from tests.marketdata.partitions import drop_partitions
 from tests.marketdata.storage.builders import DAY, make_instrument
-from tests.patience import steadily, until
+from tests.patience import PATIENCE_S, steadily, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -142,12 +142,12 @@ def test_retiring_waits_for_no_reader_for_long():
         with transaction.atomic():
             assert RawRowModel.objects.count() == 1
             reading.set()
-            done.wait(10)
+            done.wait(PATIENCE_S)
         connection.close()
 
     reader = threading.Thread(target=read)
     reader.start()
-    assert reading.wait(10)
+    assert reading.wait(PATIENCE_S)
     try:
         with pytest.raises(OperationalError, match="lock timeout"):
             retire(partition)

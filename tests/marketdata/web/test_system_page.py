@@ -21,6 +21,7 @@ from tcpdashboard.common.vitals.database import database_vitals
 from tcpdashboard.common.vitals.machine import disk_vitals, redis_vitals
 from tcpdashboard.routing import TOPICS
 from tests.databases import NAME_OF_TESTS
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def test_who_follows_is_told(collector, broker):
     database = broker.connection_pool.connection_kwargs["db"]
     with broker.pubsub() as follower:
         follower.subscribe(channel_of("health", database))
-        assert follower.get_message(timeout=5)["type"] == "subscribe"
+        assert follower.get_message(timeout=PATIENCE_S)["type"] == "subscribe"
         assert vitals.tell_vitals()
     told = vitals.last_told()
     assert told["collectors"][0]["name"] == "okx-sim"

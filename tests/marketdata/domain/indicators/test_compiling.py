@@ -57,7 +57,6 @@ def test_importing_takes_less_than_a_second_and_so_does_warming_up_once_compiled
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 def test_compiled_code_is_kept_under_var_and_used_again_from_a_read_only_tree(tmp_path):
     tree, var = tmp_path / "site-packages", tmp_path / "var"
     for package in ("marketdata/domain", "tcpdashboard"):
