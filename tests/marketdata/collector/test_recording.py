@@ -29,7 +29,7 @@ from marketdata.simulator.config import Credentials
 from marketdata.simulator.faults import Fault, FaultKind
 from tests.marketdata.collector.collection import QUICK, endpoints, history, specs
 from tests.marketdata.collector.memory import MemorySink, Screen
-from tests.patience import PATIENCE_S, becomes
+from tests.patience import PATIENCE_S, becomes, steadily_awaited
 from tests.simulated_exchange import START_MS, running_exchange
 
 ALL = dict.fromkeys(RawChannel, 0.0)
@@ -199,14 +199,21 @@ async def test_where_nobody_keeps_the_status_it_is_not_asked_for(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.asyncio
-async def test_one_message_of_an_instrument_is_kept_in_each_stretch_of_exchange_time(tmp_path):
+async def test_one_message_of_an_instrument_is_kept_in_each_stretch_of_exchange_time(
+    tmp_path_factory,
+):
     every_s = {RawChannel.TICKERS: 10.0, RawChannel.BOOKS: 20.0}
-    async with recording(tmp_path, every_s=every_s) as (memory, collector):
-        await becomes(lambda: collector.pipeline.clock.now_ms > START_MS + 90_000)
-    span_s = (collector.pipeline.clock.now_ms - START_MS) / 1000
-    assert 5 <= len(memory.of(RawChannel.TICKERS)) <= span_s / 10 + 2
-    assert 3 <= len(memory.of(RawChannel.BOOKS)) <= span_s / 20 + 2
-    assert {one.channel for one in memory.messages} == {RawChannel.TICKERS, RawChannel.BOOKS}
+
+    async def is_kept():
+        folder = tmp_path_factory.mktemp("exchange")
+        async with recording(folder, every_s=every_s) as (memory, collector):
+            await becomes(lambda: collector.pipeline.clock.now_ms > START_MS + 90_000)
+        span_s = (collector.pipeline.clock.now_ms - START_MS) / 1000
+        assert 5 <= len(memory.of(RawChannel.TICKERS)) <= span_s / 10 + 2
+        assert 3 <= len(memory.of(RawChannel.BOOKS)) <= span_s / 20 + 2
+        assert {one.channel for one in memory.messages} == {RawChannel.TICKERS, RawChannel.BOOKS}
+
+    await steadily_awaited(is_kept, 0.5)
 
 
 @pytest.mark.slow
