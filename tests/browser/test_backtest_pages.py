@@ -125,6 +125,18 @@ def test_a_backtest_is_asked_for_watched_and_read(open_page, site):
     assert int(trips.replace(",", "")) == backtest.metrics["round_trips"] > 20
 
 
+def test_what_is_chosen_before_the_script_is_there_counts(open_page, site):
+    page, held = open_page(), []
+    page.route("**/backtests/new*.js", lambda route: held.append(route))
+    with page.expect_request("**/backtests/new*.js"):
+        page.goto("/backtests/new/", wait_until="commit")
+    page.select_option("#id_strategy", "macd")
+    assert page.locator("[name='params.signal']").count() == 0
+    [script] = held
+    script.continue_()
+    page.wait_for_selector("[name='params.signal']")
+
+
 def test_a_formula_stands_behind_each_figure(open_page, site):
     page = open_page()
     open_result(page, ran(site))

@@ -1,5 +1,6 @@
 // The form of a new backtest: parameters follow the strategy, coverage the instrument and range.
 
+import { isAsServed } from "../forms.js";
 import { notice } from "../notice.js";
 import { fetchPart } from "../rest.js";
 
@@ -17,6 +18,15 @@ class NewBacktest {
     form.addEventListener("submit", () => form.querySelector("button[type=submit]").setAttribute("disabled", ""));
     window.addEventListener("pageshow", () => form.querySelector("button[type=submit]").removeAttribute("disabled"));
     form.querySelector("[aria-invalid=true]")?.focus();
+    this.catchUp();
+  }
+
+  /** Follow what was chosen before this script was there. */
+  catchUp() {
+    for (const name of ["strategy", "config", "instrument", "start", "end"]) {
+      const field = this.form.elements[name];
+      if (field !== undefined && !isAsServed(field)) this.onChange(name);
+    }
   }
 
   onChange(name) {

@@ -1,6 +1,7 @@
 // The form of a bot: what is known of the chosen strategy and data, and a backtest before it starts.
 
 import { percent, whole } from "../format.js";
+import { isAsServed } from "../forms.js";
 import { complaining, notice } from "../notice.js";
 import { fetchJson, fetchPart, order } from "../rest.js";
 import { followJob } from "./jobs.js";
@@ -9,11 +10,12 @@ const complain = notice("problem");
 const form = document.getElementById("bot-form");
 const facts = document.getElementById("facts");
 const outcome = document.getElementById("rehearsal");
+const DECISIVE = ["config", "instrument"];
 
 /** Show what is known of the chosen configuration and instrument. */
 const showFacts = complaining(async () => {
   const query = new URLSearchParams();
-  for (const name of ["config", "instrument"]) {
+  for (const name of DECISIVE) {
     const field = form.elements[name];
     if (field !== undefined) query.set(name, field.value);
   }
@@ -143,8 +145,11 @@ function showErrors(errors) {
 }
 
 form?.addEventListener("change", ({ target }) => {
-  if (target.name === "config" || target.name === "instrument") showFacts();
+  if (DECISIVE.includes(target.name)) showFacts();
 });
+// Something may have been chosen before this script was there.
+const decisive = DECISIVE.map((name) => form?.elements[name]).filter(Boolean);
+if (!decisive.every(isAsServed)) showFacts();
 document.addEventListener("click", ({ target }) => {
   const proof = target.closest("[data-prove]");
   if (proof !== null) prove(proof);
