@@ -185,9 +185,17 @@ def silence(site):
             connection.delete(key)
 
 
+@pytest.fixture(scope="module")
+def session(browser, site):
+    """The cookies of somebody who has logged in."""
+    with browser.new_context(base_url=site.url) as context:
+        log_in(context.new_page())
+        return context.storage_state()
+
+
 @pytest.fixture
-def open_page(browser, site, silence):
-    """Return a function that opens a logged-in page of a given size.
+def open_page(browser, site, session, silence):
+    """Return a function that opens an empty page of a given size, of somebody logged in.
 
     Whatever a page complains about in its console, scripts that fail and breaches of the content
     policy among it, fails the test, unless the test adds it to `page.expected`.
@@ -196,7 +204,10 @@ def open_page(browser, site, silence):
 
     def opened(width=1440, height=900, logged_in=True, **options):
         context = browser.new_context(
-            base_url=site.url, viewport={"width": width, "height": height}, **options
+            base_url=site.url,
+            viewport={"width": width, "height": height},
+            storage_state=session if logged_in else None,
+            **options,
         )
         context.set_default_timeout(30_000)
         contexts.append(context)
@@ -205,8 +216,6 @@ def open_page(browser, site, silence):
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda message: note(message, page, problems, given_up))
         page.on("request", lambda request: foreign(request, site.url, problems))
-        if logged_in:
-            log_in(page)
         return page
 
     yield opened

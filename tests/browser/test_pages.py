@@ -43,6 +43,7 @@ def test_a_person_logs_in_sees_live_markets_and_logs_out(open_page, site):
 
 def test_the_filter_answers_while_one_types(open_page):
     page = open_page()
+    page.goto("/markets/")
     page.fill("#market-filter", "eth")
     assert page.locator("tr[data-symbol]:visible").count() == 1
     page.fill("#market-filter", "nothing")
@@ -51,6 +52,7 @@ def test_the_filter_answers_while_one_types(open_page):
 
 def test_dark_or_light_is_remembered(open_page):
     page = open_page(color_scheme="dark")
+    page.goto("/markets/")
     theme = "document.documentElement.dataset.bsTheme"
     assert page.evaluate(theme) == "dark"
     page.click("#theme-toggle")
