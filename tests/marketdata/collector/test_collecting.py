@@ -21,7 +21,7 @@ from tests.marketdata.collector.collection import (
 )
 from tests.marketdata.collector.memory import MemorySink, Screen
 from tests.patience import PATIENCE_S, becomes, steadily_awaited
-from tests.simulated_exchange import START_MS, running_exchange
+from tests.simulated_exchange import START_MS, reaches, running_exchange
 
 REFUSED = Fault(kind=FaultKind("refuse"), channel="trades-all", inst_id="ETH-USDT")
 
@@ -32,6 +32,11 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 async def exchange(tmp_path):
     async with running_exchange(tmp_path, speed=60.0, start_ms=START_MS + 20_000) as exchange:
         yield exchange
+
+
+async def market_goes_on(exchange):
+    """Let two and a half minutes pass that nobody collects."""
+    await reaches(exchange, exchange.clock.now_ms + 150_000)
 
 
 async def test_a_start_in_the_middle_of_a_minute_gives_whole_candles_only(exchange):
@@ -284,7 +289,7 @@ async def test_a_restart_takes_up_exactly_where_the_store_stands(exchange):
     async with collecting(exchange) as first:
         await first.closes(2)
         await first.end()
-    await asyncio.sleep(2.5)  # the market goes on without a collector
+    await market_goes_on(exchange)
     async with collecting(exchange, sink=first.sink) as second:
         await second.closes(4)
         await second.end()
@@ -296,7 +301,7 @@ async def test_a_long_absence_is_made_good_by_the_exchanges_candles(exchange):
     async with collecting(exchange) as first:
         await first.closes(1)
         await first.end()
-    await asyncio.sleep(2.5)
+    await market_goes_on(exchange)
     async with collecting(exchange, sink=first.sink, max_hole_trades=50) as second:
         await second.closes(4)
         await second.until(lambda: second.collector.health()["repairs"] == 0)

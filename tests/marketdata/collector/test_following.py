@@ -18,7 +18,7 @@ from tests.marketdata.collector.collection import (
     specs,
 )
 from tests.marketdata.collector.memory import Book
-from tests.simulated_exchange import START_MS, running_exchange
+from tests.simulated_exchange import START_MS, reaches, running_exchange
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
@@ -139,7 +139,7 @@ async def test_one_that_left_comes_back_where_the_store_stands(exchange):
         await collection.closes(1, "ETH-USDT")
         both = collection.collector.instruments
         await collection.collector.follow([one for one in both if one.symbol == "BTC-USDT"])
-        await asyncio.sleep(1.5)  # the market goes on without it
+        await reaches(exchange, exchange.clock.now_ms + 90_000)  # the market goes on without it
         await collection.collector.follow(both)
         await collection.closes(4, "ETH-USDT")
         await collection.end()
