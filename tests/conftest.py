@@ -20,6 +20,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tcpdashboard.compiled import keep_compiled_code
 
@@ -36,6 +38,13 @@ WHY_DOWN = re.compile(
     "|unexpected EOF|invalid frontend"
 )
 GIVEN_BY_CONTROLLER = "TCPD_TEST_DATABASE_URL"
+
+# How long an example takes says nothing on a machine that stands still for some seconds. A test
+# that suppresses health checks of its own replaces these, and names `too_slow` again.
+hypothesis_settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("patient")
 
 _started = None
 _is_worker = "PYTEST_XDIST_WORKER" in os.environ

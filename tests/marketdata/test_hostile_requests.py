@@ -172,8 +172,7 @@ def test_no_body_breaks_an_endpoint(browser, body):
 
 @settings(
     max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(text=st.binary(min_size=1, max_size=12), where=st.sampled_from(sorted(PARAMETERS)))
 def test_no_bytes_break_anything(browser, text, where):

@@ -151,7 +151,7 @@ def test_a_part_of_the_minutes_is_what_loading_it_would_give():
     assert whole.since(0) is whole
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=300), st.integers(4, 50))
 def test_a_thinned_curve_keeps_its_ends_and_extremes(values, most):
     array = np.array(values, np.int64)

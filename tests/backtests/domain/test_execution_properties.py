@@ -84,7 +84,7 @@ def walked(columns, targets, rules: Rules, cuts: tuple[int, ...] = (), capacity:
     return state, events[:count], equity
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(markets(), rule_sets(margined=False))
 def test_cash_is_never_negative_on_spot(market, rules):
     state, events, _ = walked(*market, rules)
@@ -109,7 +109,7 @@ def plain_rules(draw):
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(markets(), rule_sets())
 def test_equity_is_cash_and_position_at_every_close(market, rules):
     columns, targets = market
@@ -128,7 +128,7 @@ def test_equity_is_cash_and_position_at_every_close(market, rules):
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(markets(), rule_sets(), st.lists(st.integers(0, 60), max_size=5))
 def test_a_walk_broken_off_anywhere_is_the_same_walk(market, rules, cuts):
     columns, targets = market
@@ -138,7 +138,7 @@ def test_a_walk_broken_off_anywhere_is_the_same_walk(market, rules, cuts):
         assert one.tobytes() == other.tobytes()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(markets(), st.one_of(rule_sets(), plain_rules()))
 def test_the_halves_of_a_bot_do_what_the_walk_of_a_backtest_does(market, rules):
     columns, wanted = market
@@ -153,7 +153,7 @@ def test_the_halves_of_a_bot_do_what_the_walk_of_a_backtest_does(market, rules):
     assert account.equity == equity.tolist()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(markets(), rule_sets())
 def test_a_walk_without_room_stops_before_it_overflows(market, rules):
     columns, targets = market
@@ -170,7 +170,7 @@ def test_a_walk_without_room_stops_before_it_overflows(market, rules):
     assert np.concatenate(told).tobytes() == whole[1].tobytes()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(markets(), rule_sets())
 def test_every_fill_lies_in_its_minute_but_for_the_slippage(market, rules):
     columns, targets = market
@@ -182,14 +182,12 @@ def test_every_fill_lies_in_its_minute_but_for_the_slippage(market, rules):
         assert columns["lows"][minute] - slip <= event["tick"] <= columns["highs"][minute] + slip
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**55), st.integers(0, PPM))
 def test_shares_of_a_value_are_exact(value, part):
     assert share_down(value, part) == value * part // PPM
     assert share_up(value, part) == -(-value * part // PPM)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**52), st.integers(1, 2**36), st.integers(0, 100_000))
 def test_what_is_affordable_is_the_most_that_is(budget, unit, fee):
     lots = affordable(budget, unit, fee)

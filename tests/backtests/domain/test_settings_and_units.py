@@ -115,7 +115,7 @@ tradings = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(tradings, st.booleans())
 def test_settings_survive_json(trading, is_swap):
     told = trading_as_json(trading)
@@ -162,7 +162,7 @@ def test_a_cash_unit_is_fine_enough_for_every_value(tick, lot, contract, cash, p
     assert Units.from_json(units.as_json()) == units
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(("0.01", "0.1", "0.00001", "0.5", "1", "0.25", "10")),
     st.lists(st.integers(1, 10**9), min_size=1, max_size=20),

@@ -68,7 +68,7 @@ def folded(account, rules, line, targets, cuts=()):
 
 
 @given(markets(), rule_sets(), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_split_of_the_minutes_gives_what_the_backtest_gives(market, rules, data):
     columns, targets = market
     size = len(targets)
@@ -91,7 +91,7 @@ def test_any_split_of_the_minutes_gives_what_the_backtest_gives(market, rules, d
 
 
 @given(markets(), rule_sets(), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_books_add_up_to_the_kernels_account_and_every_order_ends(market, rules, data):
     columns, targets = market
     cuts = sorted(data.draw(st.lists(st.integers(0, len(targets)), max_size=4)))

@@ -66,7 +66,7 @@ def test_a_replay_is_what_was_lived_half_by_half(timeframe, trading):
     assert len(twice.lived.fills) > 20
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_replay_knows_whatever_befell_a_run(data):
     count = 240

@@ -56,7 +56,7 @@ def test_a_position_that_was_enlarged_has_the_stop_of_its_first_fill(is_long):
     shares=st.data(),
     is_long=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whatever_the_price_and_edits_do_it_is_the_kernels(prices, shares, is_long):
     chosen = shares.draw(
         st.lists(st.sampled_from([0, 250_000, 300_001]), min_size=len(prices), max_size=len(prices))

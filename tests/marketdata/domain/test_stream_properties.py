@@ -23,7 +23,7 @@ SEEDS = st.integers(0, 2**32).map(Random)
 
 # Explaining a failure traces every line and takes longer than the limit of a test.
 PHASES = [phase for phase in Phase if phase is not Phase.explain]
-EXAMPLES = settings(max_examples=200, deadline=None, phases=PHASES)
+EXAMPLES = settings(max_examples=200, phases=PHASES)
 
 
 @st.composite

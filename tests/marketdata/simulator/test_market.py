@@ -33,7 +33,7 @@ def of_minutes(market: SeededMarket, symbol: str, first: int, count: int) -> Mat
     return market.matches(symbol, first * MINUTE_MS - 1, (first + count) * MINUTE_MS - 1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.sampled_from(SYMBOLS), minutes, st.integers(1, 90))
 def test_a_minute_is_the_same_whoever_asks_and_in_whatever_order(symbol, minute, before):
     fresh = SeededMarket(seed=11)
@@ -44,7 +44,7 @@ def test_a_minute_is_the_same_whoever_asks_and_in_whatever_order(symbol, minute,
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.sampled_from(SYMBOLS), minutes, st.integers(1, 600))
 def test_ids_are_consecutive_and_times_never_go_back(symbol, first, count):
     matches = of_minutes(one_market, symbol, first, count)
@@ -55,7 +55,7 @@ def test_ids_are_consecutive_and_times_never_go_back(symbol, first, count):
     assert np.all(matches.lots > 0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.sampled_from(SYMBOLS), minutes)
 def test_ids_go_on_from_one_minute_to_the_next(symbol, minute):
     end_ms = (minute + 1) * MINUTE_MS - 1
@@ -68,7 +68,7 @@ def test_ids_go_on_from_one_minute_to_the_next(symbol, minute):
     assert matches.ids.tolist() == list(range(here + 1, later + 1))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.sampled_from(SYMBOLS), minutes, st.integers(1, 500))
 def test_trades_found_by_id_are_those_found_by_time(symbol, minute, limit):
     last = one_market.last_id(symbol, minute * MINUTE_MS)

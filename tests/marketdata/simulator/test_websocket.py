@@ -270,7 +270,8 @@ def unserved(tmp_path):
 
 
 @settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=80,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(text=st.text(max_size=40) | (requests | anything).map(json.dumps))
 async def test_whatever_a_client_sends_is_answered_or_refused(unserved, text):

@@ -43,7 +43,10 @@ def table():
         yield cursor
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data(), number=st.integers(0, 5))
 def test_every_value_of_every_type_survives(table, data, number):
     columns = {

@@ -205,7 +205,8 @@ def test_gaps_that_are_not_repaired_and_locks_are_named(instrument):
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_kept_counts_equal_those_of_the_candles_themselves(instrument, data):

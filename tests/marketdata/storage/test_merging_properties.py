@@ -17,7 +17,7 @@ WHOLE = [Source.TRADES, Source.EXCHANGE, Source.IMPORTED]
 ORDER = [*((source, 1) for source in WHOLE), *((source, 0) for source in WHOLE), (Source.FLAT, 1)]
 """What beats what, the best first: a source, and whether the minute is whole."""
 
-EXAMPLES = settings(max_examples=300, deadline=None)
+EXAMPLES = settings(max_examples=300)
 
 
 def candle(source, whole=1, close=100.0, trades=-1):

@@ -102,7 +102,8 @@ def test_trades_are_read_back_as_they_were_written(instrument):
 
 @pytest.mark.django_db
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_overlapping_batches_in_any_order_leave_the_same_tape(instrument, data):

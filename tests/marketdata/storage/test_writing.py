@@ -116,7 +116,8 @@ def test_flat_minutes_follow_a_close_that_is_revised(instrument):
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_overlapping_writes_in_any_order_end_in_the_same_candles(instrument, data):

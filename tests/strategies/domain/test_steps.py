@@ -45,7 +45,7 @@ def test_steps_equal_the_whole_on_every_prefix(key, params, timeframe):
     assert (~np.isnan(whole)).sum() > 100
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     key=st.sampled_from(list(STRATEGIES)),
     closes=st.lists(st.integers(1, 30), min_size=1, max_size=60),

@@ -91,7 +91,7 @@ def test_the_fall_of_a_path_is_measured_from_its_best_the_beginning_included():
     assert drawdowns(paths).tolist() == pytest.approx([0.5, 0.2, 0.0])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     factors=some.lists(some.floats(0.5, 1.5), min_size=2, max_size=40),
     seed=some.integers(0, 2**53),

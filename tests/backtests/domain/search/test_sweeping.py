@@ -69,7 +69,7 @@ def both_ways(columns, targets, rules):
     return plain, (swept[:found].tobytes(), int(state["equity"][0]), days.tolist(), fall)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     market=markets(longest=400),
     rules=rule_sets(),

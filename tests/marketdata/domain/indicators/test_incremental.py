@@ -77,7 +77,7 @@ def test_candle_by_candle_every_prefix_has_the_same_bits(indicator: Indicator, i
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_cutting_into_pieces_gives_the_same_bits(data):
     indicator = data.draw(st.sampled_from(list(INDICATORS.values())))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(CANDLES)), max_size=12)))

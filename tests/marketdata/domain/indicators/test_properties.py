@@ -43,7 +43,7 @@ def over(indicator, candles, params):
 
 
 @given(indicators, rows)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_values_are_finite_behind_the_warm_up_and_missing_before(indicator, drawn):
     params = small(indicator)
     warmup = indicator.warmup(params)
@@ -54,7 +54,7 @@ def test_values_are_finite_behind_the_warm_up_and_missing_before(indicator, draw
 
 
 @given(rows)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_values_stay_within_their_bounds(drawn):
     candles = market(drawn)
     found = {key: over(one, candles, small(one)) for key, one in INDICATORS.items()}
@@ -74,7 +74,7 @@ def test_values_stay_within_their_bounds(drawn):
 
 
 @given(indicators, rows, st.integers(-100, 100))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_unit_twice_as_large_changes_no_digit(indicator, drawn, power):
     # Powers of two round nothing, so huge and tiny prices must give the very same digits.
     params, unit = small(indicator), 2.0**power
@@ -89,7 +89,7 @@ def test_a_unit_twice_as_large_changes_no_digit(indicator, drawn, power):
 
 
 @given(indicators, prices, st.integers(0, 60))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_price_that_never_moves_gives_itself_or_nothing(indicator, price, count):
     itself = {"sma", "ema", "wma", "bollinger", "donchian"}
     at_rest = {"rsi": 50.0, "stochastic": 50.0, "obv": 1.0}
@@ -107,7 +107,6 @@ SERIES = st.lists(st.integers(1, 10**7).map(lambda cents: cents / 100), min_size
 
 
 @given(SERIES, st.integers(2, 30), st.integers(0, 1))
-@settings(deadline=None)
 def test_windows_equal_plain_loops(closes, period, ddof):
     candles = candles_of(closes)
     found = {
@@ -133,7 +132,7 @@ def test_windows_equal_plain_loops(closes, period, ddof):
 
 
 @given(rows, st.sampled_from([1, 2, 3, 24, 168]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_vwap_equals_a_plain_loop(drawn, hours):
     candles = market(drawn)
     candles["open_time_ms"] += np.arange(len(candles)) * 9 * MINUTE_MS

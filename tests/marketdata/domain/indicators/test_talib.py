@@ -97,7 +97,7 @@ def test_values_and_warm_up_are_those_of_talib(key, params):
     st.lists(st.integers(2, 9), min_size=3, max_size=3),
     st.integers(-9, 9).map(lambda exponent: 10.0**exponent),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_short_series_of_any_size_agree_too(key, closes, periods, unit):
     names = CASES[key][0]
     if key == "macd":
