@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from tcpdashboard.common.jobs.kinds import KINDS, JobKind
 from tcpdashboard.common.jobs.run import JobRun
 from tcpdashboard.common.models import Job
-
-LIMIT_S = 20
+from tests.patience import Patience
 
 started = threading.Event()
 go_on = threading.Event()
@@ -43,10 +42,10 @@ def count(run: JobRun) -> dict[str, int]:
 def wait(run: JobRun) -> dict[str, str]:
     """Wait until a test says to go on, saving nothing."""
     started.set()
-    deadline = time.monotonic() + LIMIT_S
+    patience = Patience()
     while not go_on.is_set():
         run.check()
-        assert time.monotonic() < deadline, "nobody said to go on"
+        assert not patience.is_over(), "nobody said to go on"
         time.sleep(0.01)
     run.save({"waited": True}, done=1)
     return {"ended": "by itself"}

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -25,6 +24,7 @@ from tcpdashboard.common.connections import connections_by_process
 from tcpdashboard.common.postgres.slots import LIMIT_OF_A_COMMAND, Slots, limit_of
 from tcpdashboard.embedded.postgres import SETTINGS
 from tests.databases import NAME_OF_TESTS
+from tests.patience import until
 
 ROOT = settings.BASE_DIR
 RESERVED = 3
@@ -124,11 +124,8 @@ def server(transactional_db, tmp_path):
         cwd=ROOT,
         env={**os.environ, "DATABASE_URL": database.geturl(), **more},
     )
-    deadline = time.monotonic() + 30
-    while not is_open(port):
-        assert process.poll() is None, "the server ended"
-        assert time.monotonic() < deadline, "the server did not start"
-        time.sleep(0.05)
+    until(lambda: is_open(port) or process.poll() is not None, "the server did not start")
+    assert process.poll() is None, "the server ended"
     yield port
     process.kill()
     process.wait(10)

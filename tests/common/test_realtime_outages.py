@@ -17,6 +17,7 @@ from tcpdashboard.common.connection import Connection
 from tcpdashboard.common.hub import Hub
 from tcpdashboard.common.realtime import TopicPublisher
 from tcpdashboard.embedded.engines import Engines
+from tests.patience import becomes, until
 
 TOPIC = "candles:test:BTC-USDT:1m"
 
@@ -69,10 +70,8 @@ class Reader:
     def messages(self):
         return [text for text in self.received if text["type"] != "status"]
 
-    async def until(self, condition, timeout_s=15):
-        async with asyncio.timeout(timeout_s):
-            while not condition(self):  # noqa: ASYNC110 - the condition is anything
-                await asyncio.sleep(0.01)
+    async def until(self, condition):
+        await becomes(lambda: condition(self), lambda: self.received)
 
 
 @pytest_asyncio.fixture
@@ -193,6 +192,13 @@ async def test_nothing_offered_during_an_outage_blocks_and_the_last_and_closing_
     publisher.close()
 
 
+def latest_that_is(publisher, topic, value):
+    """Wait until a topic's latest message has that value; return it."""
+    payload = f'{{"value":{value}}}'
+    until(lambda: (latest := publisher.latest(topic)) is not None and latest.payload == payload)
+    return publisher.latest(topic)
+
+
 def test_a_redis_that_dies_under_the_publisher_costs_no_final_value(engines, valkey):
     topic = f"t:{uuid.uuid4().hex}"
     publisher = ConflatingPublisher(TopicPublisher(engines.redis_url))
@@ -202,10 +208,7 @@ def test_a_redis_that_dies_under_the_publisher_costs_no_final_value(engines, val
     publisher.offer(topic, {"value": 3})
 
     plain = TopicPublisher(engines.redis_url)
-    deadline = time.monotonic() + 10
-    while (latest := plain.latest(topic)) is None or latest.payload != '{"value":3}':
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    latest = latest_that_is(plain, topic, 3)
     # The first one may have died with Redis before it reached the disk.
     assert latest.seq in (2, 3)
     publisher.close()
@@ -221,10 +224,7 @@ def test_more_final_values_than_may_wait_leave_a_hole_that_readers_see(engines, 
     valkey.send_signal(signal.SIGCONT)
 
     plain = TopicPublisher(engines.redis_url)
-    deadline = time.monotonic() + 10
-    while (latest := plain.latest(topic)) is None or latest.payload != '{"value":199}':
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    latest = latest_that_is(plain, topic, 199)
     assert latest.seq >= 200
     publisher.close()
     plain.close()
@@ -236,10 +236,11 @@ def test_messages_that_are_no_json_are_dropped_and_the_thread_lives_on(engines, 
     publisher.offer(topic, {"value": object()}, final=True)
 
     plain = TopicPublisher(engines.redis_url)
-    deadline = time.monotonic() + 10
-    while plain.latest(topic) is None:
-        assert time.monotonic() < deadline
+
+    def is_published():
         publisher.offer(topic, {"value": 1})
-        time.sleep(0.02)
+        return plain.latest(topic) is not None
+
+    until(is_published)
     publisher.close()
     plain.close()

@@ -11,6 +11,7 @@ from tcpdashboard.common.closing import TOO_SLOW
 from tcpdashboard.common.connection import Connection
 from tcpdashboard.common.outbox import Frame, Kind, Outbox, OutboxFull
 from tcpdashboard.common.realtime import Message
+from tests.patience import becomes
 
 
 def frame(seq, topic="t", kind=Kind.UPDATE, final=False):
@@ -108,12 +109,6 @@ class Wire:
         return Connection(self.send, self.ended.append, timeout_s)
 
 
-async def eventually(condition):
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - the condition is anything
-            await asyncio.sleep(0.005)
-
-
 @pytest.mark.asyncio
 async def test_a_reader_who_keeps_up_gets_everything_without_a_task():
     wire = Wire()
@@ -137,7 +132,7 @@ async def test_a_reader_who_stops_for_a_while_gets_the_held_the_final_and_the_la
         connection.push(frame(seq, final=seq in (10, 20)))
     wire.is_open.set()
 
-    await eventually(lambda: wire.sent[-1] == 50)
+    await becomes(lambda: wire.sent[-1] == 50)
     assert wire.sent == [1, 2, 10, 20, 50]
     connection.push(frame(51))
     assert wire.sent[-1] == 51
@@ -151,7 +146,7 @@ async def test_a_reader_who_never_reads_is_given_up_once():
     wire.is_open.clear()
     connection.push(frame(1))
 
-    await eventually(lambda: wire.ended)
+    await becomes(lambda: wire.ended)
     connection.push(frame(2))
     assert wire.ended == [TOO_SLOW]
     assert wire.sent == []
