@@ -76,6 +76,18 @@ async def fetch_trades(work: Work) -> int:
     return found
 
 
+async def are_ids_skipped(work: Work) -> bool:
+    """Whether one answer has the trades on both sides of the gap and none of it between them.
+
+    An empty answer, or one that ends before the gap, may come from a cache that lags behind.
+    """
+    first_id, last_id = work.gap.ids
+    page = await work.history.trades_before(work.instrument.symbol, last_id + 2)
+    ids = page["trade_id"]
+    inside = np.any((ids >= first_id) & (_first_ids(page) <= last_id))
+    return bool(len(page) and not inside and ids[-1] == last_id + 1 and ids[0] < first_id)
+
+
 async def split_trades(work: Work) -> None:
     """Fetch the single matches of the gap's merged rows, the newest first.
 

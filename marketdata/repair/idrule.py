@@ -18,7 +18,7 @@ def note_found(instrument: Instrument) -> None:
 
 
 def note_nothing_found(instrument: Instrument) -> None:
-    """Note a gap of which the exchange has no trade; many in a row suspend the id rule."""
+    """Note a gap whose ids the exchange leaves out; many in a row suspend the id rule."""
     row = Instrument.objects.filter(pk=instrument.pk)
     row.update(id_holes_unfound=F("id_holes_unfound") + 1)
     suspended = row.filter(

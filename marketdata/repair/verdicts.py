@@ -15,6 +15,7 @@ from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.models import DataGap, from_ms, to_ms
 from marketdata.repair.fetching import (
     Work,
+    are_ids_skipped,
     fetch_candles,
     fetch_first_id,
     fetch_trades,
@@ -86,20 +87,24 @@ async def _trades(work: Work) -> Verdict:
     is_asked = to_ms(gap.end) >= kept_since_ms and await _fetch(work)
     first_id, last_id = gap.ids
     missing = await work.database.run(_missing, gap)
+    is_kept = to_ms(gap.start) >= kept_since_ms
+    if is_asked and not gap.attempts and missing == [(first_id, last_id + 1)]:
+        await _judge_ids(work)
     if first_id:
         await _settle(work, last_id - first_id + 1)
         if not missing:
             return Verdict(DataGap.Filling.TRADES)
-    is_kept = to_ms(gap.start) >= kept_since_ms
     note = "the exchange has not all of the trades" if is_kept else _TOO_OLD
     verdict = await _candles(work, note)
     if not is_asked or not verdict.filled_with:
         return verdict
-    if not _is_exhausted(gap):
-        return Verdict(reason=_BRIDGED, is_bridged=True)
-    if is_kept and missing == [(first_id, last_id + 1)]:
+    return verdict if _is_exhausted(gap) else Verdict(reason=_BRIDGED, is_bridged=True)
+
+
+async def _judge_ids(work: Work) -> None:
+    """Count the gap, once, among those in a row whose ids the exchange leaves out."""
+    if await are_ids_skipped(work):
         await work.database.run(note_nothing_found, work.instrument)
-    return verdict
 
 
 async def _merged(work: Work) -> Verdict:
