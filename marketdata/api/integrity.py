@@ -16,6 +16,7 @@ from marketdata.domain.timeframe import Timeframe, parse_timeframe
 from marketdata.models import Instrument
 from marketdata.serializers.integrity import IntegrityQuery, IntegritySerializer
 from marketdata.storage import integrity, read_bounds
+from marketdata.storage.clocks import exchange_now_ms
 
 
 class IntegrityView(APIView):
@@ -28,7 +29,8 @@ class IntegrityView(APIView):
         Counts and shares of complete, verified, flat and revised candles, where the rest came
         from, what is missing with the state of its gaps, what is locked, and the fingerprint:
         equal fingerprints mean equal times, prices and volumes. Without start or end the stretch
-        begins with the first stored candle or ends with the last one.
+        begins with the first stored candle or ends with the last one. It never goes beyond the
+        last candle that has closed on the exchange: what is to come is not missing.
         """
         query = read_query(request, IntegrityQuery)
         instrument, timeframe = query["instrument"], parse_timeframe(query["timeframe"])
@@ -44,7 +46,9 @@ def _stretch(
     last_ms = 0 if bounds.newest_ms is None else timeframe.close_time(bounds.newest_ms)
     # One of them may be given that lies beyond what is stored: the stretch is empty then.
     start_ms = query.get("start", min(first_ms, query.get("end", first_ms)))
-    return start_ms, query.get("end", max(last_ms, start_ms))
+    end_ms = query.get("end", last_ms)
+    closed_ms = max(last_ms, timeframe.open_time(exchange_now_ms(instrument.exchange)))
+    return start_ms, max(start_ms, min(end_ms, closed_ms))
 
 
 def _answer(instrument: Instrument, found: Integrity) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from django.views.decorators.http import require_safe
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.models import DataGap, Instrument, RangeLock, from_ms, to_ms
 from marketdata.storage import integrity
-from marketdata.views.data.heatmap import exchange_now_ms, share
+from marketdata.storage.clocks import exchange_now_ms
+from marketdata.views.data.heatmap import share
 from tcpdashboard.common.rights import may_change
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
 import numpy as np
-from django.db.models import Exists, Max, Min, OuterRef, Q
+from django.db.models import Exists, Min, OuterRef, Q
 from numpy.typing import NDArray
 
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
-from marketdata.models import CandleDay, Collector, Instrument, from_ms, to_ms
+from marketdata.models import CandleDay, Instrument, from_ms
 from marketdata.storage import Cover, Coverage, coverage
+from marketdata.storage.clocks import exchange_now_ms
 
 RANGES: Final[Mapping[str, int | None]] = {"30d": 30, "90d": 90, "1y": 365, "all": None}
 """What may be chosen, in days; None is from the first stored day on."""
@@ -85,15 +85,6 @@ def heatmap(exchange: str, range_name: str) -> dict[str, Any]:
         "days": (end_day - start_day).days,
         "rows": [asdict(row) for row in _rows(instruments, found)],
     }
-
-
-def exchange_now_ms(exchange: str) -> int:
-    """Return the newest time known of `exchange`; of one that was never collected, this machine's.
-
-    A simulated exchange may be ahead of the clock on the wall, or behind it.
-    """
-    newest = Collector.objects.filter(exchange=exchange).aggregate(at=Max("exchange_time"))["at"]
-    return time.time_ns() // 1_000_000 if newest is None else to_ms(newest)
 
 
 def legend() -> list[Kind]:

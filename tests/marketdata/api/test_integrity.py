@@ -7,7 +7,7 @@ import pytest
 
 from marketdata.domain.records import Source
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
-from marketdata.models import DataGap, RangeLock, from_ms
+from marketdata.models import Collector, DataGap, RangeLock, from_ms
 from marketdata.storage import range_fingerprint, write_candles
 from tests.marketdata.api.conftest import START_MS, minutes
 
@@ -105,6 +105,17 @@ def test_what_is_older_than_the_first_candle_is_told_apart(reader, an_hour):
 )
 def test_the_side_that_is_not_given_is_that_of_what_is_stored(reader, an_hour, window, expected):
     assert reader.get(URL, {**BTC, **window}).json()["expected"] == expected
+
+
+def test_candles_that_are_to_come_are_not_missing(reader, an_hour):
+    now = from_ms(START_MS + 62 * MINUTE_MS + 30_000)
+    Collector.objects.create(name="okx-sim", exchange="okx-sim", exchange_time=now)
+    window = {"start": START_MS, "end": START_MS + DAY_MS}
+
+    answer = reader.get(URL, {**BTC, **window}).json()
+
+    assert answer["end"] == START_MS + 62 * MINUTE_MS
+    assert (answer["expected"], answer["missing"]) == (62, 3)
 
 
 def test_an_instrument_without_candles_has_nothing_to_tell(reader, btc):
