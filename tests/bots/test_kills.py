@@ -16,6 +16,7 @@ from django.db import connection, connections
 from bots.manager import BotManager
 from bots.models import Bot
 from tests.bots.stories import Story
+from tests.patience import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -116,7 +117,4 @@ def sessions() -> set[int]:
 
 def wait_for_sessions(others: set[int]) -> None:
     """Wait until the sessions of killed processes are gone, all but `others`."""
-    deadline = time.monotonic() + 60
-    while sessions() - others:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    until(lambda: not sessions() - others, "sessions of killed processes")

@@ -18,6 +18,7 @@ from bots.watchdog.restarts import restart_failed
 from tcpdashboard.common.models import Alert
 from tests.bots.people import make_bot, make_person
 from tests.bots.rows import DAY, MINUTE, make_running, record
+from tests.patience import Patience
 
 pytestmark = pytest.mark.django_db
 
@@ -249,7 +250,7 @@ def test_the_watchdog_starts_nothing_anew_of_which_a_verdict_was_passed_meanwhil
 
 
 def wait_for_a_waiting_session():
-    deadline = time.monotonic() + 30
+    patience = Patience()
     with connection.cursor() as cursor:
         while True:
             cursor.execute(
@@ -258,5 +259,5 @@ def wait_for_a_waiting_session():
             )
             if cursor.fetchone()[0]:
                 return
-            assert time.monotonic() < deadline, "nobody waits"
+            assert not patience.is_over(), "nobody waits"
             time.sleep(0.005)
