@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +13,7 @@ from tcpdashboard.supervisor.plan import COMPUTER
 from tests.backtests.conftest import ASKED, with_candles
 from tests.marketdata.api.conftest import make_instrument
 from tests.marketdata.processes import celery
+from tests.patience import until
 
 WORKER = ("worker", "-Q", "backtests", "-c", "2", *COMPUTER, "--loglevel", "info")
 NOWHERE = SimpleNamespace(rest="http://127.0.0.1:9", websocket="ws://127.0.0.1:9")
@@ -26,18 +26,14 @@ NOWHERE = SimpleNamespace(rest="http://127.0.0.1:9", websocket="ws://127.0.0.1:9
 def test_processes_run_what_is_asked_for_and_store_the_same_as_this_one(tmp_path):
     with_candles(make_instrument("BTC-USDT"))
     with celery(WORKER, NOWHERE, tmp_path) as worker:
-        deadline = time.monotonic() + 60
-        while "ready." not in worker.log.read_text():
-            assert time.monotonic() < deadline, worker.log.read_text()[-2000:]
-            time.sleep(0.1)
+        until(lambda: "ready." in worker.log.read_text(), worker.log.read_text)
         asked = [
             request_backtest(BacktestRequest(**{**ASKED, "timeframe": timeframe}))
             for timeframe in ("1m", "5m", "15m", "1h")
         ]
         numbers = [backtest.pk for backtest in asked]
-        while Backtest.objects.filter(pk__in=numbers, result_hash="").exists():
-            assert time.monotonic() < deadline, worker.log.read_text()[-4000:]
-            time.sleep(0.05)
+        unfinished = Backtest.objects.filter(pk__in=numbers, result_hash="")
+        until(lambda: not unfinished.exists(), worker.log.read_text)
         assert worker.terminate() < 15
     assert "Traceback" not in worker.log.read_text()
     for backtest in Backtest.objects.all():
