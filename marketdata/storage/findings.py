@@ -145,6 +145,12 @@ def _open_ids(instrument: Instrument, hole: IdHole, first_id: int, last_id: int)
         kind=DataGap.Kind.TRADES,
         first_trade_id=first_id,
         last_trade_id=last_id,
-        cause=DataGap.Cause.LOSS,
+        cause=_cause_of_ids(instrument, hole),
         **values,
     )
+
+
+def _cause_of_ids(instrument: Instrument, hole: IdHole) -> str:
+    if in_maintenance(instrument.exchange, hole.after_ms, hole.before_ms):
+        return DataGap.Cause.MAINTENANCE.value
+    return DataGap.Cause.LOSS.value

@@ -12,10 +12,11 @@ from marketdata.domain.timeframe import MINUTE_MS
 from marketdata.models import DataGap, Opening, from_ms
 from marketdata.repair.scan import scan_instrument
 from marketdata.storage import DatabaseSink, write_candles
+from marketdata.storage.filling import fill_trades
 from marketdata.storage.maintenance import in_maintenance
 from marketdata.storage.raw import RawWriter
 from tests.marketdata.partitions import drop_partitions
-from tests.marketdata.storage.builders import DAY, batch, make_instrument, minutes
+from tests.marketdata.storage.builders import DAY, batch, make_instrument, minutes, tape
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,3 +75,18 @@ def test_holes_of_trades_and_of_candles_inside_it_are_called_maintenance():
     DatabaseSink(None, "okx", None).commit(batch(opened=(outage, loss)))
     causes = DataGap.objects.filter(kind="trades").order_by("first_trade_id")
     assert [gap.cause for gap in causes] == ["maintenance", "loss"]
+
+
+def test_missing_ids_that_the_scan_finds_inside_it_are_called_maintenance():
+    market = make_instrument()
+    announce("ongoing", DAY + HOUR, DAY + 2 * HOUR)
+    for first_id, start_ms in ((1, DAY + HOUR), (5, DAY + HOUR + MINUTE_MS), (9, DAY + 3 * HOUR)):
+        fill_trades(market, tape(start_ms, [5.0], first_id=first_id))
+    fill_trades(market, tape(DAY + 4 * HOUR, [5.0], first_id=12))
+    scan_instrument(market)
+    gaps = DataGap.objects.filter(kind="trades").order_by("first_trade_id")
+    assert [(*gap.ids, gap.cause) for gap in gaps] == [
+        (2, 4, "maintenance"),
+        (6, 8, "maintenance"),
+        (10, 11, "loss"),
+    ]
