@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.db.models import Max, Model
@@ -28,9 +29,6 @@ BACKFILL: Final = JobKind(
     at_once=3,
     retry_on=(ExchangeUnavailable,),
 )
-
-TRADES_KEPT_MS: Final = 90 * DAY_MS
-"""So far back OKX serves trades."""
 
 
 class InvalidBackfill(Exception):
@@ -114,8 +112,9 @@ def _range_errors(
     if instrument.listed_at is not None and plan.start_ms < to_ms(instrument.listed_at) - DAY_MS:
         listed = _shown(to_ms(instrument.listed_at))
         return {"start": f"{plan.symbol} was listed on {listed}: there is nothing before"}
-    if plan.trades and plan.start_ms < newest_ms - TRADES_KEPT_MS:
-        oldest = _shown(newest_ms - TRADES_KEPT_MS)
+    kept_since_ms = newest_ms - settings.TRADES_KEPT_DAYS * DAY_MS
+    if plan.trades and plan.start_ms < kept_since_ms:
+        oldest = _shown(kept_since_ms)
         return {
             "start": f"the exchange keeps trades since {oldest} only: start later, or load "
             "candles without trades"

@@ -307,6 +307,14 @@ def test_what_cannot_be_loaded_is_refused_by_field(changes, field, reason):
     assert not Job.objects.exists()
 
 
+def test_trades_are_loaded_as_far_back_as_the_exchange_is_said_to_keep_them(btc, settings):
+    asked = BackfillRequest("okx-sim", "BTC-USDT", DAY - 60 * DAY_MS, DAY, trades=True)
+    assert check_backfill(asked).trades
+    settings.TRADES_KEPT_DAYS = 30
+    with pytest.raises(InvalidBackfill, match="keeps trades since"):
+        check_backfill(asked)
+
+
 def test_a_range_is_loaded_by_one_job_at_a_time(btc):
     job = ask(DAY, DAY + 2 * DAY_MS)
     with pytest.raises(InvalidBackfill, match=f"job {job.pk} .queued. is loading"):
