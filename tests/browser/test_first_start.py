@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from tests.browser.conftest import launched_browser
+from tests.processes import everything_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -57,14 +57,9 @@ class House:
             time.sleep(0.1)
         raise AssertionError(f"not said within {within_s} s: {pattern}\n{self.log[-4000:]}")
 
-    def members(self) -> list[psutil.Process]:
-        """Return every process that belongs to this var folder."""
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.environ().get("TCPD_VAR") == str(self.var):
-                    found.append(process)
-        return found
+    def members(self) -> list[int]:
+        """Return every process that belongs to this var folder, the engines among them."""
+        return everything_of(self.var)
 
 
 @pytest.fixture
@@ -104,8 +99,8 @@ def running_house(var: Path) -> Iterator[House]:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         for member in house.members():
-            with contextlib.suppress(psutil.Error):
-                member.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member, signal.SIGKILL)
         process.wait()
         reader.join()
         if process.stdout is not None:
@@ -186,7 +181,7 @@ def see_a_new_candle_when_sped_up(house: House, page: Page) -> None:
 def stop_in_peace(house: House) -> None:
     """Press Ctrl-C; nothing is left running, and nothing was wrong."""
     members = house.members()
-    assert len(members) >= 6
+    assert len(members) >= 8
     started = time.monotonic()
     house.process.send_signal(signal.SIGINT)
     assert house.process.wait(STOP_S + 5) == 0

@@ -31,6 +31,7 @@ from tcpdashboard.supervisor.plan import Plan
 from tcpdashboard.supervisor.probe import reaches_okx
 from tcpdashboard.supervisor.program import Kind, Program, Running
 from tcpdashboard.supervisor.source import Source
+from tests.processes import everything_of
 
 ROOT = settings.BASE_DIR
 # A busy machine may take its time: how long is not what these tests are about.
@@ -377,7 +378,8 @@ def start(var, *options, **environment):
     with (var / "out").open("ab") as out:
         return subprocess.Popen(
             [sys.executable, "-m", "tcpdashboard.supervisor", "--port", "0", *options],
-            env={**inherited, "TCPD_VAR": str(var), **environment},
+            # A month of five instruments is loaded by others.
+            env={**inherited, "TCPD_VAR": str(var), "TCPD_HISTORY_DAYS": "1", **environment},
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
@@ -395,17 +397,6 @@ def ready(var, up, times=1):
 
     assert wait_until(is_ready, READY_S), said(var)
     return re.findall(r"ready after \S+ s: (http\S+)", said(var))[-1]
-
-
-def everything_of(var):
-    """Every process that mentions the var folder in its command, working folder or mark."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            about = [*process.cmdline(), process.cwd()]
-            if any(str(var) in part for part in about):
-                found.append(process.pid)
-    return sorted({*found, *(p.pid for p in processes_with(leftovers.MARK, str(var)))})
 
 
 @pytest.mark.slow
