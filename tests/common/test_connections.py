@@ -20,10 +20,8 @@ from django.contrib.auth import get_user_model
 from django.db import OperationalError, connection
 from django.test import Client
 
-from tcpdashboard.common.connections import connections_by_process
 from tcpdashboard.common.postgres.slots import LIMIT_OF_A_COMMAND, Slots, limit_of
 from tcpdashboard.embedded.postgres import SETTINGS
-from tests.databases import NAME_OF_TESTS
 from tests.patience import until
 
 ROOT = settings.BASE_DIR
@@ -179,13 +177,3 @@ def test_a_web_process_under_a_hundred_requests_at_once_keeps_its_bound(server):
     # A closed connection's backend takes a moment to go; without the bound it would be a hundred.
     assert 1 <= max(seen) <= 8
     assert sum(number > 4 for number in seen) < 0.2 * len(seen)
-
-
-@pytest.mark.django_db
-def test_connections_are_told_by_process():
-    connection.ensure_connection()
-    found = {one.process: one for one in connections_by_process()}
-    process = NAME_OF_TESTS.removeprefix("tcpdashboard ")
-    assert found[process].number >= 1
-    assert found[process].active >= 1
-    assert found[process].limit == limit_of(process)

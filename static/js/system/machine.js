@@ -34,8 +34,8 @@ export function connectionRows(database) {
     make("progress", { max: most, value: total, "aria-label": "Connections in use" }),
     state(`${whole(total)} of ${whole(most)} in use`, isNear ? "bad" : "good"),
   );
-  const rows = database.connections.map((one) => [one.process, whole(one.number), whole(one.active), whole(one.waiting)]);
-  return [meter, table("Connections by process", [["Process"], ["Connections", true], ["Active", true], ["In a transaction, idle", true]], rows)];
+  const rows = database.connections.map((one) => [one.process, whole(one.number), one.limit === null ? "–" : whole(one.limit), whole(one.active), whole(one.waiting)]);
+  return [meter, table("Connections by process", [["Process"], ["Connections", true], ["At most, each", true], ["Active", true], ["In a transaction, idle", true]], rows)];
 }
 
 export function statementRows(database) {

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from django.db import DatabaseError, connection, transaction
 
+from tcpdashboard.common.postgres.slots import limit_of
+
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
 
 log = structlog.get_logger(__name__)
 
 EXTENSION: Final = "pg_stat_statements"
+
+# How every process of ours names its sessions.
+_OURS: Final = "tcpdashboard "
 _MOST_STATEMENTS: Final = 10
 _MOST_TEXT: Final = 400
 
@@ -47,6 +52,8 @@ select exists (select 1 from pg_available_extensions where name = %s)
 def database_vitals() -> dict[str, Any]:
     """Return sizes in bytes, connections by process, and the statements that took longest in all.
 
+    Several processes of one name are counted together; `limit` is the most of one of them, None of
+    who is none of ours. What TCPD_DB_CONNECTIONS says in another process is not known here.
     `statements` is None where the server does not measure them. Times are milliseconds. Raises
     DatabaseError.
     """
@@ -63,11 +70,22 @@ def database_vitals() -> dict[str, Any]:
             "bytes": size,
             "max_connections": most,
             "connections": [
-                {"process": name, "number": number, "active": active, "waiting": waiting}
+                {
+                    "process": name,
+                    "number": number,
+                    "limit": _limit_of(name),
+                    "active": active,
+                    "waiting": waiting,
+                }
                 for name, number, active, waiting in rows
             ],
             "statements": _statements(cursor),
         }
+
+
+def _limit_of(name: str) -> int | None:
+    is_ours = name.startswith(_OURS)
+    return limit_of(name.removeprefix(_OURS)) if is_ours else None
 
 
 def measure_statements(**_options: Any) -> None:

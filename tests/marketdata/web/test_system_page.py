@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from contextlib import ExitStack, closing
 from datetime import timedelta
 
+import psycopg2
 import pytest
 import redis
 from django.conf import settings as project
@@ -15,6 +18,7 @@ from django.utils import timezone
 
 from marketdata.models import Collector
 from marketdata.supervision import vitals
+from tcpdashboard.common.postgres.slots import LIMIT_OF_A_COMMAND, LIMITS
 from tcpdashboard.common.realtime import channel_of, key_of, shared_publisher
 from tcpdashboard.common.topics import ForbiddenTopic
 from tcpdashboard.common.vitals.database import database_vitals
@@ -155,9 +159,20 @@ def test_connections_are_shown_by_process_and_statements_by_their_time():
     found = database_vitals()
     ours = next(one for one in found["connections"] if one["process"] == NAME_OF_TESTS)
     assert ours["active"] >= 1
+    assert ours["limit"] == LIMIT_OF_A_COMMAND
     assert found["bytes"] > 1_000_000
     assert found["statements"]
     assert all(one["calls"] >= 1 for one in found["statements"])
+
+
+@pytest.mark.django_db
+def test_what_a_process_may_have_at_most_is_shown_beside_what_it_has():
+    with ExitStack() as sessions:
+        for name in ("tcpdashboard beat", "psql"):
+            session = psycopg2.connect(os.environ["DATABASE_URL"], application_name=name)
+            sessions.enter_context(closing(session))
+        found = {one["process"]: one["limit"] for one in database_vitals()["connections"]}
+    assert (found["tcpdashboard beat"], found["psql"]) == (LIMITS["beat"], None)
 
 
 @pytest.mark.django_db
