@@ -45,11 +45,8 @@ class RevisionAdmin(BulkAdmin):
         "revision",
         "reason",
         "recorded_at",
-        "open",
-        "high",
-        "low",
-        "close",
-        "volume",
+        *("open", "high", "low", "close", "volume"),
+        *("new_open", "new_high", "new_low", "new_close", "new_volume"),
     )
     list_filter = ("instrument", "timeframe")
     time_field = "open_time"

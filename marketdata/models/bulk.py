@@ -160,16 +160,25 @@ class RevisionColumns(models.Model):
     minutes = models.SmallIntegerField(null=True)
     source = models.SmallIntegerField(null=True, choices=SOURCE_CHOICES)
     reason = models.CharField(max_length=64)
+    new_open = models.FloatField(null=True)
+    new_high = models.FloatField(null=True)
+    new_low = models.FloatField(null=True)
+    new_close = models.FloatField(null=True)
+    new_volume = models.FloatField(null=True)
+    new_quote_volume = models.FloatField(null=True)
+    new_trade_count = models.BigIntegerField(null=True)
+    new_minutes = models.SmallIntegerField(null=True)
+    new_source = models.SmallIntegerField(null=True, choices=SOURCE_CHOICES)
 
     class Meta:
         abstract = True
 
 
 class CandleRevision(RevisionColumns):
-    """A closed candle was changed: what it said until then; or inserted late, then all is null.
+    """A closed candle was changed, from what it said until then to what it says since.
 
-    `revision` is the candle's number after the change. What it said after it is in the row of
-    the next revision, or in the candle itself.
+    `revision` is the candle's number after the change. Of one that was inserted late all old
+    values are null. New ones are null where an older version of this program wrote the row.
     """
 
     pk = models.CompositePrimaryKey("instrument", "timeframe", "open_time", "revision")

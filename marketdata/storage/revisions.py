@@ -1,11 +1,8 @@
-"""What a closed candle said before it was changed, or that it was not there."""
+"""What a closed candle said before it was changed, or that it was not there, and what it says."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from marketdata.domain.records import Candles
 from marketdata.domain.timeframe import Timeframe
@@ -31,35 +28,39 @@ _FIGURES: Final = dict.fromkeys(FIGURES, FLOAT8) | {
     "source": INT2,
 }
 
+_NEW_FIGURES: Final = {f"new_{name}": kind for name, kind in _FIGURES.items()}
+
 
 def record_changes(
     cursor: CursorWrapper,
     instrument_id: int,
     timeframe: Timeframe,
     before: Candles,
-    revisions: NDArray[np.int32],
+    after: Candles,
     reason: str,
 ) -> None:
-    """Record what candles said before they became `revisions`."""
-    figures = {name: before[name] for name in FIGURES}
-    columns = {**_key(instrument_id, timeframe, before, reason), "revision": revisions}
-    _record(cursor, columns | figures, _FIGURES, len(before), reason)
+    """Record that candles said what is in `before`, row by row, until they said `after`."""
+    columns = _columns(instrument_id, timeframe, after, reason)
+    figures = {name: before[name] for name in _FIGURES}
+    _record(cursor, columns | figures, _FIGURES, len(after), reason)
 
 
 def record_late(
     cursor: CursorWrapper, instrument_id: int, timeframe: Timeframe, candles: Candles, reason: str
 ) -> None:
     """Record that `candles` were inserted among others that had been closed before."""
-    columns = {**_key(instrument_id, timeframe, candles, reason), "revision": candles["revision"]}
+    columns = _columns(instrument_id, timeframe, candles, reason)
     _record(cursor, columns, {}, len(candles), reason)
 
 
-def _key(instrument_id: int, timeframe: Timeframe, candles: Candles, reason: str) -> Columns:
+def _columns(instrument_id: int, timeframe: Timeframe, after: Candles, reason: str) -> Columns:
     return {
         "instrument_id": instrument_id,
         "timeframe": timeframe.minutes,
-        "open_time": timestamps(candles["open_time_ms"]),
+        "open_time": timestamps(after["open_time_ms"]),
+        "revision": after["revision"],
         "reason": reason.encode(),
+        **{f"new_{name}": after[name] for name in _FIGURES},
     }
 
 
@@ -71,5 +72,6 @@ def _record(
     reason: str,
 ) -> None:
     if number:
-        layout = row_layout({**_KEY, **figures, "reason": f"S{len(reason.encode())}"})
+        told = {"reason": f"S{len(reason.encode())}"}
+        layout = row_layout({**_KEY, **figures, **_NEW_FIGURES, **told})
         copy_in(cursor, "marketdata_candlerevision", layout, number, columns)

@@ -238,10 +238,10 @@ def _store(
     rows = _where(after, is_written)
     columns = candle_columns(instrument_id, timeframe, rows)
     copy_in(cursor, "marketdata_candle", CANDLE_WRITE, len(rows), columns)
-    revisions = after["revision"][merged.changed]
-    record_changes(cursor, instrument_id, timeframe, merged.before, revisions, reason)
-    if timeframe is Timeframe.M1 and len(merged.before):
-        note_changes(cursor, instrument_id, merged.before, after[merged.changed], reason)
+    changed = after[merged.changed]
+    record_changes(cursor, instrument_id, timeframe, merged.before, changed, reason)
+    if timeframe is Timeframe.M1 and len(changed):
+        note_changes(cursor, instrument_id, merged.before, changed, reason)
     late = _where(after, merged.inserted & _is_between(after, bounds))
     record_late(cursor, instrument_id, timeframe, late, reason)
     return _where(after, is_new)

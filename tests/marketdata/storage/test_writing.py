@@ -77,6 +77,11 @@ def test_a_change_leaves_a_revision_in_every_timeframe_and_raises_the_days_versi
         ("repair", 1, from_ms(DAY))
     }
     assert [row.volume for row in rows] == [1.0, 5.0, 15.0, 60.0, 240.0, 1440.0]
+    assert [row.new_volume for row in rows] == [9.0, 13.0, 23.0, 68.0, 248.0, 1448.0]
+    assert {(row.close, row.new_close, row.minutes - row.new_minutes) for row in rows} == {
+        (100.0, 100.0, 0)
+    }
+    assert rows[0].source == rows[0].new_source == Source.EXCHANGE
     assert day_versions(instrument, Timeframe.H1, DAY, DAY + 2 * DAY_MS) == {
         DAY: 2,
         DAY + DAY_MS: 1,
@@ -97,10 +102,21 @@ def test_a_minute_inserted_among_others_is_recorded_but_history_before_them_is_n
         None,
         None,
     )
+    assert (row.new_open, row.new_close, row.new_minutes) == (100.0, 100.0, 1)
     CandleRevision.objects.all().delete()
     write(instrument, minutes(DAY - DAY_MS, [100.0] * 1440))
     assert not CandleRevision.objects.exists()
     assert_higher_follow(instrument)
+
+
+def test_each_revision_begins_with_what_the_one_before_ended_with(instrument):
+    for volume in (1.0, 2.0, 3.0):
+        candle = minutes(DAY, [100.0], source=Source.EXCHANGE)
+        candle["volume"] = volume
+        write(instrument, candle)
+    told = CandleRevision.objects.filter(timeframe=1).order_by("revision")
+    assert list(told.values_list("revision", "volume", "new_volume")) == [(1, 1, 2), (2, 2, 3)]
+    assert stored(instrument)["volume"].tolist() == [3.0]
 
 
 def test_flat_minutes_follow_a_close_that_is_revised(instrument):
