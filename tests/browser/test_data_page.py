@@ -252,13 +252,15 @@ def test_the_chart_says_how_whole_its_candles_are_and_leads_to_the_day(open_page
     assert (query["instrument"], query["day"]) == (["BTC-USDT"], [day.isoformat()])
 
 
-def test_an_outage_of_one_instrument_shows_as_missing_while_it_lasts(open_page, site):
+def test_an_outage_of_one_instrument_shows_as_missing_while_it_lasts(open_page, site, rows):
     page = open_page()
     with page.expect_response("**/api/v1/integrity/**") as before:
         page.goto("/chart/okx-sim/BTC-USDT/1m/")
     page.wait_for_selector("#connection[data-state=live]")
+    later_ms = 10 * MINUTE_MS + 5_000
+    Collector.objects.update(exchange_time=from_ms(site.end_ms + later_ms))
     with page.expect_response("**/api/v1/integrity/**") as during:
-        site.publish_ticker("ETH-USDT", 3_000.0, later_ms=10 * MINUTE_MS + 5_000)
+        site.publish_ticker("ETH-USDT", 3_000.0, later_ms=later_ms)
     whole, lacking = before.value.json(), during.value.json()
     # The last minute may still come.
     assert (whole["end"], lacking["end"]) == (site.end_ms, site.end_ms + 9 * MINUTE_MS)

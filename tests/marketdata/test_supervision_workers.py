@@ -79,6 +79,8 @@ def test_stop_start_and_restart_reach_the_worker(exchange, tmp_path):
         until(lambda: Trade.objects.exists())
         services.request_stop(row())
         until(lambda: row().state == "stopped" and not row().lease_owner)
+        # It says so after it has given the lease back.
+        until(lambda: ended(worker))
         assert ended(worker) == ["stopped on request"]
         stored = Trade.objects.count()
         services.request_start(row())

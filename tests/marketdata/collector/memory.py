@@ -86,7 +86,7 @@ class MemorySink:
         self.delay_s = 0.0
 
     def resume(self, symbol: str) -> Resume:
-        self._enter()
+        self._read()
         book = self.books[symbol]
         trades, candles = book.trade_array(), book.candle_array()
         closed = int(candles["open_time_ms"][-1]) if len(candles) else None
@@ -107,29 +107,33 @@ class MemorySink:
         )
 
     def today(self, symbol: str, now_ms: int) -> Candles:
-        self._enter()
+        self._read()
         candles = self.books[symbol].candle_array()
         return candles[candles["open_time_ms"] >= now_ms - now_ms % DAY_MS]
 
     def commit(self, batch: Batch) -> None:
-        self._enter()
+        self._write()
         time.sleep(self.delay_s)
         for item in batch.instruments:
             self._store(self.books[item.symbol], item)
         self.batches.append(batch)
 
     def store_candles(self, symbol: str, candles: Candles, reason: str) -> None:
-        self._enter()
+        self._write()
         self.books[symbol].put(candles)
 
     def close(self) -> None:
         self.is_closed = True
 
-    def _enter(self) -> None:
-        self.threads.add(threading.get_ident())
-        self.attempts += 1
+    def _write(self) -> None:
         if self.is_lost:
             raise LostLease("another worker holds the lease")
+        self._read()
+
+    def _read(self) -> None:
+        """Reach the store, which asks nobody who only reads for the lease."""
+        self.threads.add(threading.get_ident())
+        self.attempts += 1
         if self.failures:
             self.failures -= 1
             raise SinkUnavailable("the store is down")
