@@ -41,9 +41,8 @@ def record_changes(
 ) -> None:
     """Record that candles said what is in `before`, row by row, until they said `after`."""
     columns = _columns(instrument_id, timeframe, after, reason)
-    for name in _FIGURES:
-        columns[name] = before[name]
-    _record(cursor, columns, _FIGURES, len(after), reason)
+    figures = {name: before[name] for name in _FIGURES}
+    _record(cursor, {**columns, **figures}, _FIGURES, len(after), reason)
 
 
 def record_late(
