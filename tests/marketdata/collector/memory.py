@@ -126,9 +126,9 @@ class MemorySink:
         self.is_closed = True
 
     def _write(self) -> None:
+        self._read()
         if self.is_lost:
             raise LostLease("another worker holds the lease")
-        self._read()
 
     def _read(self) -> None:
         """Reach the store, which asks nobody who only reads for the lease."""
