@@ -57,9 +57,11 @@ def test_a_killed_worker_s_collector_lives_again_within_20_s(exchange, tmp_path)
 
 
 def test_a_terminated_worker_drains_and_gives_the_lease_back(exchange, tmp_path):
-    with celery(BEAT, exchange, tmp_path), celery(WORKER, exchange, tmp_path) as worker:
+    with celery(BEAT, exchange, tmp_path) as beat, celery(WORKER, exchange, tmp_path) as worker:
         services.seed_demo("okx-sim")
         until(lambda: row().state == "live")
+        # While it goes on, somebody else is asked as soon as the lease is free.
+        beat.terminate()
         assert worker.terminate() < 6
         given_back = row()
         assert (given_back.lease_owner, given_back.lease_expires_at) == ("", None)
