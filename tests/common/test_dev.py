@@ -232,6 +232,17 @@ def test_what_computes_is_compiled_where_tests_look_for_it(dev):
     assert list(Path(os.environ["NUMBA_CACHE_DIR"]).rglob("*.nbc"))
 
 
+@pytest.mark.parametrize(("code", "is_right"), [(0, True), (1, False)])
+def test_types_are_looked_at_beside_the_tests_and_told_after_them(
+    dev, capsys, monkeypatch, code, is_right
+):
+    told = f"print('line 7: a str is no int'); raise SystemExit({code})"
+    monkeypatch.setattr(dev, "PYTHON", sys.executable)
+    monkeypatch.setattr(dev, "TYPES", ("types", ["-c", told]))
+    assert dev.are_right(dev.start_types()) is is_right
+    assert capsys.readouterr().out == "── types\nline 7: a str is no int\n"
+
+
 def test_tests_go_on_without_peers_that_cannot_be_installed(dev, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(dev, "PEERS", tmp_path / "peers")
     monkeypatch.setattr(dev, "PYTHON", sys.executable)
