@@ -44,7 +44,7 @@ with posted as (
     join marketdata_instrument as instrument on instrument.id = run.instrument_id
     group by fill.bot_id
 )
-select bot.id, bot.name, bot.kernel, run.units,
+select bot.id, bot.name, bot.owner_id, bot.kernel, run.units,
     posted.cash, posted.position, posted.fees,
     posted.capital - coalesce(filled.paid, 0), coalesce(filled.position, 0),
     coalesce(filled.fees, 0), coalesce(filled.unposted, 0), coalesce(unbalanced.number, 0)
@@ -63,6 +63,7 @@ class Account:
 
     bot_id: int
     name: str
+    owner_id: int
     books: Books
 
 
@@ -90,10 +91,10 @@ def accounts() -> Iterator[Account]:
     with connection.cursor() as cursor:
         cursor.execute(_BOOKS)
         rows = cursor.fetchall()
-    for bot_id, name, kernel, units, *sums in rows:
+    for bot_id, name, owner_id, kernel, units, *sums in rows:
         ledger, fills = Balances(*sums[:3]), Balances(*sums[3:6])
         books = Books(ledger, fills, _kernel(kernel, units), *sums[6:])
-        yield Account(bot_id, name, books)
+        yield Account(bot_id, name, owner_id, books)
 
 
 def _kernel(stored: Any, units: str | None) -> Balances | None:
@@ -120,6 +121,7 @@ def _raise(account: Account, different: dict[str, dict[str, str]]) -> None:
         "nothing but a fault of the program or of the database makes them differ.",
         severity=Alert.Severity.CRITICAL,
         details=different,
+        owner_id=account.owner_id,
     )
 
 

@@ -49,6 +49,7 @@ def test_a_difference_raises_an_alert_with_the_numbers_and_its_end_ends_it(bot):
     assert float(told["kernel"]) - float(told["ledger"]) == pytest.approx(1)
     assert told["ledger"] == told["fills"]
     assert alert.severity == Alert.Severity.CRITICAL
+    assert alert.owner_id == bot.owner_id
     assert told["kernel"] in alert.message
 
     Bot.objects.filter(pk=bot.pk).update(kernel=right)

@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -241,6 +242,16 @@ def test_types_are_looked_at_beside_the_tests_and_told_after_them(
     monkeypatch.setattr(dev, "TYPES", ("types", ["-c", told]))
     assert dev.are_right(dev.start_types()) is is_right
     assert capsys.readouterr().out == "── types\nline 7: a str is no int\n"
+
+
+def test_peers_are_there_for_every_benchmark_that_asks_them(dev):
+    folder = ROOT / "tests" / "benchmarks"
+    asking = {
+        path.stem.removeprefix("bench_")
+        for path in folder.glob("bench_*.py")
+        if re.search(r"tests\.peers|backtest_peers", path.read_text())
+    }
+    assert asking == dev.COMPARED
 
 
 def test_tests_go_on_without_peers_that_cannot_be_installed(dev, tmp_path, capsys, monkeypatch):

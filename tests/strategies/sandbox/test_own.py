@@ -27,7 +27,6 @@ import ctypes, os, signal, subprocess, sys, time
 import numpy as np
 from strategies.domain.base import BaseStrategy
 from strategies.domain.params import Whole
-from tests.patience import until
 
 
 class Mine(BaseStrategy):
