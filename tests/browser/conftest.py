@@ -43,6 +43,8 @@ DAYS = 31
 NAME, PASSWORD = "ann", "a long password"
 # Minutes that are missing, counted from the end of history.
 HOLE = (300, 240)
+# A test may hold an answer back for ever.
+ANSWERED_S = 2
 COMPLAINT = re.compile(r"\[(warning|error|critical)|^(WARNING|ERROR|CRITICAL)|Traceback|Warning:")
 
 # A server that has more to do than it can does not accept a socket in time: the page tries again,
@@ -200,7 +202,7 @@ def open_page(browser, site, session, silence):
     Whatever a page complains about in its console, scripts that fail and breaches of the content
     policy among it, fails the test, unless the test adds it to `page.expected`.
     """
-    contexts, problems, expected, given_up = [], [], [], []
+    contexts, problems, expected, given_up, asked = [], [], [], [], set()
 
     def opened(width=1440, height=900, logged_in=True, **options):
         context = browser.new_context(
@@ -211,6 +213,9 @@ def open_page(browser, site, session, silence):
         )
         context.set_default_timeout(30_000)
         contexts.append(context)
+        context.on("request", lambda request: asked.add(request))
+        for answered in ("requestfinished", "requestfailed"):
+            context.on(answered, lambda request: asked.discard(request))
         page = context.new_page()
         page.expected = expected
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -221,9 +226,18 @@ def open_page(browser, site, session, silence):
     yield opened
     for page in dict.fromkeys(given_up):
         page.wait_for_selector("#connection[data-state=live]")
+    let_the_server_finish(contexts, asked)
     for context in contexts:
         context.close()
     assert [text for text in problems if not any(re.search(each, text) for each in expected)] == []
+
+
+def let_the_server_finish(contexts, asked):
+    """Wait until no request is under way: it would meet what is cleared away after the test."""
+    pages = [page for context in contexts for page in context.pages]
+    deadline = time.monotonic() + ANSWERED_S
+    while pages and asked and time.monotonic() < deadline:
+        pages[0].wait_for_timeout(20)
 
 
 def note(message, page, problems, given_up):
