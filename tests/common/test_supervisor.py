@@ -12,7 +12,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from pathlib import Path
 
 import psutil
@@ -31,7 +30,6 @@ from tcpdashboard.supervisor.plan import Plan
 from tcpdashboard.supervisor.probe import reaches_okx
 from tcpdashboard.supervisor.program import Kind, Program, Running
 from tcpdashboard.supervisor.source import Source
-from tests.processes import everything_of
 
 ROOT = settings.BASE_DIR
 # A busy machine may take its time: how long is not what these tests are about.
@@ -369,112 +367,6 @@ def test_a_number_taken_over_by_another_process_is_left_alone():
     finally:
         other.kill()
         other.wait()
-
-
-# ------------------------------------------------------------------------------ all of it
-def start(var, *options, **environment):
-    left_out = {"DATABASE_URL", "REDIS_URL", "TCPD_SECRET_KEY"}
-    inherited = {name: value for name, value in os.environ.items() if name not in left_out}
-    with (var / "out").open("ab") as out:
-        return subprocess.Popen(
-            [sys.executable, "-m", "tcpdashboard.supervisor", "--port", "0", *options],
-            # A month of five instruments is loaded by others.
-            env={**inherited, "TCPD_VAR": str(var), "TCPD_HISTORY_DAYS": "1", **environment},
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            cwd=ROOT,
-        )
-
-
-def said(var):
-    return (var / "out").read_text(errors="replace")
-
-
-def ready(var, up, times=1):
-    def is_ready():
-        assert up.poll() is None, said(var)
-        return len(re.findall(r"ready after", said(var))) >= times
-
-    assert wait_until(is_ready, READY_S), said(var)
-    return re.findall(r"ready after \S+ s: (http\S+)", said(var))[-1]
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(480)
-def test_an_installation_serves_heals_outlives_its_supervisor_and_leaves_nothing(var):
-    up = start(var, "--exchange", "okx-sim")
-    try:
-        url = ready(var, up)
-        password = (var / "admin-password").read_text().strip()
-        assert said(var).count(password) == 1
-        assert password not in (var / "logs" / "up.log").read_text()
-        with urllib.request.urlopen(f"{url}login/", timeout=10) as answer:
-            assert answer.status == 200
-
-        # A command beside it works on the same database.
-        code = "from django.contrib.auth.models import User; print(User.objects.get().username)"
-        beside = subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), "shell", "--no-imports", "-c", code],
-            env={**_without_addresses(), "TCPD_VAR": str(var)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert beside.stdout.strip() == "admin", beside.stderr
-
-        # A second start in the same folder is refused in one sentence.
-        second = start(var)
-        assert second.wait(20) == 2
-        assert "runs already with" in said(var)
-
-        # Killed programs and engines come back, the port stays.
-        for name in ("web", "postgres", "valkey"):
-            _kill(var, name)
-        assert wait_until(lambda: "postgres ended (killed by SIGKILL)" in said(var), READY_S)
-        assert wait_until(lambda: _answers(f"{url}health/ready"), READY_S), said(var)
-        before = everything_of(var)
-        assert len(before) > 6
-    finally:
-        up.kill()
-        up.wait()
-
-    # What a killed supervisor leaves behind is cleaned up by the next start.
-    up = start(var, "--exchange", "okx-sim")
-    try:
-        ready(var, up, times=2)
-        assert not set(before) & set(everything_of(var))
-        assert said(var).count(password) == 1
-        started = time.monotonic()
-        up.send_signal(signal.SIGTERM)
-        assert up.wait(15) == 0
-        assert time.monotonic() - started < 10
-        assert wait_until(lambda: everything_of(var) == [], 30)
-    finally:
-        up.kill()
-        up.wait()
-
-
-def _kill(var, name):
-    import json
-
-    rows = {}
-    for file in ("programs.json", "engines.json"):
-        found = json.loads((var / "run" / file).read_text())
-        rows |= found.get("processes", found)
-    os.kill(rows[name]["pid"], signal.SIGKILL)
-
-
-def _answers(url):
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
-
-
-def _without_addresses():
-    left_out = {"DATABASE_URL", "REDIS_URL", "TCPD_SECRET_KEY"}
-    return {name: value for name, value in os.environ.items() if name not in left_out}
 
 
 def _group(leader):
