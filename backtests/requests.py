@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Self
 
 from django.conf import settings
@@ -17,6 +13,7 @@ from backtests.domain.market import Market
 from backtests.domain.settings import InvalidSetting, Trading
 from backtests.domain.trading_json import InvalidTrading, trading_from_json
 from backtests.domain.units import TooLarge, check_fits
+from backtests.storage.sources import code_hash
 from marketdata.domain.errors import InvalidTimeframe
 from marketdata.domain.integrity import Integrity
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe, parse_timeframe
@@ -144,15 +141,13 @@ def check_data(
 
 
 def _code_of(strategy: AnyStrategy) -> tuple[str, str]:
-    """Return the hash of a strategy's code, and the code of an own one: of what runs."""
+    """Return the hash of a strategy's code, and the code of an own one: of what runs.
+
+    An own one's is of its file alone; see `code_hash` for a built-in one's.
+    """
     if isinstance(strategy, OwnStrategy):
         return strategy.code_hash, strategy.code
-    digest = hashlib.sha256()
-    for kind in inspect.getmro(type(strategy)):
-        file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-        if file and not kind.__module__.startswith(("abc", "builtins", "typing")):
-            digest.update(Path(file).read_bytes())
-    return digest.hexdigest(), ""
+    return code_hash(type(strategy).__module__), ""
 
 
 def _close(strategy: AnyStrategy | None) -> None:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Model
 from django.db.models.functions import Now
 
+from backtests.domain.comparing import figures_that_differ
 from backtests.domain.records import KERNEL_VERSION
 from backtests.domain.trading_json import trading_as_json
 from backtests.loading import CandlesMoved
@@ -109,18 +110,39 @@ def asked_values(request: BacktestRequest, prepared: Prepared) -> dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
-    """What doing a backtest again gave; `differences` names what is not the same, by field."""
+    """What doing a backtest again gave; `differences` says what is not the same, by name."""
 
     result_hash: str
     metrics: Mapping[str, Any]
     differences: dict[str, str]
 
+    @property
+    def is_reproduced(self) -> bool:
+        """Whether the same was traded and the same figures came out, whatever moved since."""
+        return self.differences.keys() <= _CAUSES.keys()
+
+    @property
+    def cause(self) -> str:
+        """What a difference comes from; empty when there is none."""
+        moved = [cause for name, cause in _CAUSES.items() if name in self.differences]
+        if moved or not self.differences:
+            return ", and ".join(moved)
+        return _UNKNOWN if "result_hash" in self.differences else "a formula of figures changed"
+
+
+_CAUSES: Final = {
+    "engine_version": "the engine is another version",
+    "source_hash": "the strategy's code, or what it computes with, changed",
+    "fingerprint": "candles were revised",
+}
+_UNKNOWN: Final = (
+    "nothing that is kept about it moved: a library did, or code of the project that an own "
+    "strategy calls"
+)
+
 
 def rerun_backtest(backtest: Backtest) -> Rerun:
-    """Do a finished backtest again and compare; nothing is stored.
-
-    A hash that differs is explained by whichever of candles, code and engine moved since.
-    """
+    """Do a finished backtest again and compare hash and figures; nothing is stored."""
     again = run_request(request_of(backtest))
     pairs = {
         "engine_version": (backtest.engine_version, KERNEL_VERSION),
@@ -128,10 +150,18 @@ def rerun_backtest(backtest: Backtest) -> Rerun:
         "fingerprint": (backtest.fingerprint, again.fingerprint),
         "result_hash": (backtest.result_hash, again.result.digest),
     }
-    differences = {
-        name: f"was {then}, is {now}" for name, (then, now) in pairs.items() if then != now
-    }
-    return Rerun(again.result.digest, again.result.metrics(), differences)
+    moved = {name: f"was {then}, is {now}" for name, (then, now) in pairs.items() if then != now}
+    metrics = again.result.metrics()
+    others = again.result.as_others()
+    moved |= _figures_moved("metrics", backtest.metrics, metrics)
+    for program, figures in backtest.compared.items():
+        moved |= _figures_moved(program, figures, others.get(program, {}))
+    return Rerun(again.result.digest, metrics, moved)
+
+
+def _figures_moved(name: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
+    """Compare the figures that were told then: those that are new since differ from nothing."""
+    return figures_that_differ(name, then, {key: now.get(key) for key in then})
 
 
 def _use(request: BacktestRequest) -> None:

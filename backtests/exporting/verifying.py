@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import IO, Any, Final
+from typing import IO, Any
 
+from backtests.domain.comparing import figures_that_differ
 from backtests.domain.records import KERNEL_VERSION
 from backtests.domain.result import BacktestResult
 from backtests.domain.statements import fills_as_csv
@@ -17,9 +17,6 @@ from backtests.exporting.replaying import Setup, replay
 from marketdata.domain.columns import CandleColumns
 from marketdata.domain.fingerprint import combine, day_fingerprints
 from strategies.domain.errors import StrategyError
-
-# Sums of floats may differ in their last digits between processors; what is traded may not.
-_SAME: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +63,9 @@ def _compared(archive: Archive, candles: CandleColumns, again: BacktestResult) -
         "result_hash": (told.get("result_hash"), again.digest),
     }
     moved = {name: f"was {then}, is {now}" for name, (then, now) in pairs.items() if then != now}
-    moved |= _figures("metrics", result.get("metrics", {}), again.metrics())
+    moved |= figures_that_differ("metrics", result.get("metrics", {}), again.metrics())
     for program, figures in again.as_others().items():
-        moved |= _figures(program, result.get("compared", {}).get(program, {}), figures)
+        moved |= figures_that_differ(program, result.get("compared", {}).get(program, {}), figures)
     if fills := _first_difference(archive.text(members.FILLS), again):
         moved[members.FILLS] = fills
     return moved
@@ -77,20 +74,6 @@ def _compared(archive: Archive, candles: CandleColumns, again: BacktestResult) -
 def fingerprint_of(candles: CandleColumns) -> str:
     """Return the fingerprint of a run's candles, warm-up among them, as a backtest keeps it."""
     return combine(day_fingerprints(candles).values()).hex()
-
-
-def _figures(name: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        f"{name}.{key}": f"was {then.get(key)}, is {now.get(key)}"
-        for key in {*then, *now}
-        if not _is_same(then.get(key), now.get(key))
-    }
-
-
-def _is_same(then: Any, now: Any) -> bool:
-    if not isinstance(then, int | float) or not isinstance(now, int | float):
-        return then is None and now is None
-    return math.isclose(then, now, rel_tol=_SAME, abs_tol=_SAME)
 
 
 def _first_difference(text: str, again: BacktestResult) -> str:

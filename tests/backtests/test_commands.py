@@ -65,7 +65,8 @@ def test_a_rerun_over_other_candles_says_why_it_differs(btc):
     changed["revision"] = 1
     write_candles(btc, changed, reason="test")
     with pytest.raises(
-        CommandError, match=r"differently:\nfingerprint was \w+, is \w+\nresult_hash"
+        CommandError,
+        match=r"differently: candles were revised\nfingerprint was \w+, is \w+\nresult_hash",
     ):
         rerun(Backtest.objects.get().pk)
 
@@ -73,9 +74,22 @@ def test_a_rerun_over_other_candles_says_why_it_differs(btc):
 def test_a_rerun_whose_code_moved_says_so(btc):
     run(*PARAMS)
     Backtest.objects.update(source_hash="other")
-    assert "although something moved since:\nsource_hash was other" in rerun(
-        Backtest.objects.get().pk
-    )
+    told = rerun(Backtest.objects.get().pk)
+    assert "is reproduced" in told
+    assert "although the strategy's code, or what it computes with, changed since:" in told
+    assert "\nsource_hash was other" in told
+
+
+def test_a_rerun_whose_figures_are_others_is_not_the_same_result(btc):
+    run(*PARAMS)
+    backtest = Backtest.objects.get()
+    metrics = {**backtest.metrics, "win_rate": 0.25}
+    Backtest.objects.update(metrics=metrics)
+    with pytest.raises(
+        CommandError,
+        match=r"differently: a formula of figures changed\nmetrics\.win_rate was 0\.25, is 1\.0$",
+    ):
+        rerun(backtest.pk)
 
 
 @pytest.mark.parametrize(

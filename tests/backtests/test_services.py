@@ -99,7 +99,8 @@ def test_candles_that_were_revised_explain_another_result(btc):
     changed["revision"] = 1
     write_candles(btc, changed, reason="test")
     again = rerun_backtest(backtest)
-    assert set(again.differences) == {"fingerprint", "result_hash"}
+    assert {"fingerprint", "result_hash", "metrics.total_return"} <= set(again.differences)
+    assert (again.is_reproduced, again.cause) == (False, "candles were revised")
 
 
 def test_a_candle_of_the_warm_up_that_was_revised_is_another_input(btc):
@@ -109,12 +110,30 @@ def test_a_candle_of_the_warm_up_that_was_revised_is_another_input(btc):
     changed["volume"] += 1
     changed["revision"] = 1
     write_candles(btc, changed, reason="test")
-    assert set(rerun_backtest(backtest).differences) == {"fingerprint"}
+    again = rerun_backtest(backtest)
+    assert set(again.differences) == {"fingerprint"}
+    assert again.is_reproduced
     changed["high"] += 500
     changed["close"] += 500
     changed["revision"] = 2
     write_candles(btc, changed, reason="test")
-    assert set(rerun_backtest(backtest).differences) == {"fingerprint", "result_hash"}
+    assert {"fingerprint", "result_hash"} <= set(rerun_backtest(backtest).differences)
+
+
+def test_another_figure_of_another_program_is_a_difference_too(btc):
+    backtest = done()
+    backtest.compared["freqtrade"]["sqn"] = 99
+    assert set(rerun_backtest(backtest).differences) == {"freqtrade.sqn"}
+    backtest.compared["vectorbt"].pop("sqn")
+    assert set(rerun_backtest(backtest).differences) == {"freqtrade.sqn"}
+
+
+def test_what_nothing_explains_is_said_to_be_unexplained(btc):
+    backtest = done()
+    backtest.result_hash = "0" * 64
+    again = rerun_backtest(backtest)
+    assert set(again.differences) == {"result_hash"}
+    assert "nothing that is kept about it moved" in again.cause
 
 
 def test_a_strategy_warms_up_before_the_start(btc):

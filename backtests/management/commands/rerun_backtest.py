@@ -14,7 +14,8 @@ from backtests.services import rerun_backtest
 
 class Command(BaseCommand):
     help = (
-        "Do a stored backtest again: ends with an error, and the reason, unless the hash is equal."
+        "Do a stored backtest again: ends with an error, and the cause, unless the hash and every "
+        "figure are the same."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,11 +28,13 @@ class Command(BaseCommand):
         except (InvalidBacktest, CandlesMoved) as error:
             raise CommandError(str(error)) from error
         moved = "\n".join(f"{name} {what}" for name, what in again.differences.items())
-        if again.result_hash != backtest.result_hash:
-            raise CommandError(f"backtest {backtest.pk} comes out differently:\n{moved}")
+        if not again.is_reproduced:
+            raise CommandError(
+                f"backtest {backtest.pk} comes out differently: {again.cause}\n{moved}"
+            )
         self.stdout.write(f"backtest {backtest.pk} is reproduced: {again.result_hash}")
         if moved:
-            self.stdout.write(f"although something moved since:\n{moved}")
+            self.stdout.write(f"although {again.cause} since:\n{moved}")
 
 
 def finished(number: int) -> Backtest:
