@@ -15,7 +15,8 @@ UNCHANGED: Final = -(2**62)
 """In place of a target: the strategy has not decided at this minute."""
 
 KERNEL_VERSION: Final = 2
-"""Raised with every change of what the kernel does; stored with every result."""
+"""Raised with every change of what the kernel does, which tests/backtests/test_golden.py holds;
+stored with every result."""
 
 
 class Kind(IntEnum):
