@@ -17,9 +17,11 @@ from backtests.requests import BacktestRequest
 from backtests.services import request_backtest
 from backtests.storage import results
 from marketdata.domain.timeframe import DAY_MS
+from marketdata.storage import write_candles
 from tcpdashboard.common.jobs.orders import cancel_job
-from tests.backtests.conftest import ASKED
+from tests.backtests.conftest import ASKED, DAYS, wave
 from tests.backtests.web.conftest import finished
+from tests.marketdata.api.conftest import START_MS
 
 START, END = ASKED["start_ms"], ASKED["end_ms"]
 
@@ -172,6 +174,40 @@ def test_another_version_of_the_code_is_told(done, trader):
     asked = {"start": START, "end": START + 3_600_000}
     told = trader.get(f"/backtests/{done.pk}/chart/window", asked).json()
     assert "code has changed since" in told["note"]
+
+
+@pytest.mark.parametrize("minute", [-56, 604], ids=["of the warm-up", "of the range"])
+def test_candles_that_were_revised_since_are_told(btc, done, trader, minute):
+    asked = {"start": START, "end": START + 3_600_000}
+    url = f"/backtests/{done.pk}/chart/window"
+    before = trader.get(url, asked).json()
+    assert before["note"] == ""
+    at = (START - START_MS) // 60_000 + minute
+    changed = wave()[at : at + 1]
+    changed["high"] += 100
+    changed["close"] += 100
+    changed["revision"] = 1
+    write_candles(btc, changed, reason="test")
+    after = trader.get(url, asked).json()
+    assert after["note"].startswith("Candles were revised since: ")
+    fast = "strategy.fast"
+    is_same = before["window"]["columns"][fast] == after["window"]["columns"][fast]
+    assert is_same is (minute > 0)
+
+
+def test_code_and_candles_that_both_changed_are_both_told(btc, done, trader):
+    Backtest.objects.filter(pk=done.pk).update(source_hash="other", fingerprint="0" * 64)
+    asked = {"start": START, "end": START + 3_600_000}
+    note = trader.get(f"/backtests/{done.pk}/chart/window", asked).json()["note"]
+    assert "code has changed since" in note
+    assert "Candles were revised since" in note
+
+
+def test_candles_after_the_end_say_nothing(btc, done, trader):
+    late = wave(DAYS * 1440 + 60)[-60:]
+    write_candles(btc, late, reason="test")
+    asked = {"start": START, "end": START + 3_600_000}
+    assert trader.get(f"/backtests/{done.pk}/chart/window", asked).json()["note"] == ""
 
 
 def test_fills_are_a_layer_of_a_chart(done, run, trader):
