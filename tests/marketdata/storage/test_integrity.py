@@ -31,9 +31,9 @@ from marketdata.storage.checks import check_minutes
 from marketdata.storage.columns import read_columns
 from marketdata.storage.counting import count_stale_days
 from tests.effort import spent_here_s
-from tests.marketdata.query_plans import plans_of_statements, rows_read
 from tests.marketdata.storage.builders import DAY, make_instrument, minutes
 from tests.marketdata.storage.test_locks import lock
+from tests.plans.access import plans_of_statements, rows_read
 
 pytestmark = pytest.mark.django_db
 
