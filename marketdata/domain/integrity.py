@@ -35,8 +35,9 @@ class Integrity:
     `complete` ones have all their minutes, and the four sources
     add up to them. `verified` equal the exchange's own and `differing` do not, in any of their
     minutes; only those built here, from trades or flat, are held against it. `revised` were
-    changed, or inserted among others, after they were closed. A share is None where nothing could
-    be counted; `fingerprint` is empty where it was not asked for.
+    changed, or inserted among others, after they were closed. `tail` are the newest minutes of the
+    stretch, where nothing of them was stored although they are collected. A share is None where
+    nothing could be counted; `fingerprint` is empty where it was not asked for.
     """
 
     timeframe: Timeframe
@@ -56,6 +57,7 @@ class Integrity:
     fingerprint: bytes
     gaps: tuple[GapNote, ...] = ()
     locks: tuple[LockNote, ...] = ()
+    tail: GapNote | None = None
 
     @property
     def missing(self) -> int:

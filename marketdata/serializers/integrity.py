@@ -21,7 +21,10 @@ class IntegrityQuery(WindowQuery):
     )
     end = TimeField(
         required=False,
-        help_text="First time not wanted any more; without it the end of the last stored candle.",
+        help_text=(
+            "First time not wanted any more; without it the end of the last stored candle, or of "
+            "the last one that should be stored of an instrument that is collected."
+        ),
     )
 
 

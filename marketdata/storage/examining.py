@@ -11,9 +11,10 @@ from marketdata.domain.integrity import GapNote, Integrity, LockNote
 from marketdata.domain.records import Source
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.models import DataGap, Instrument, from_ms, to_ms
-from marketdata.storage.beginnings import select_span
+from marketdata.storage.beginnings import Span, select_span
 from marketdata.storage.bits import DAY_MINUTES, select_bits
 from marketdata.storage.candles import select_candles
+from marketdata.storage.clocks import due_until_ms
 from marketdata.storage.counting import COUNTS, select_counts
 from marketdata.storage.fingerprints import Held, select_fingerprint
 from marketdata.storage.locks import locked_ranges
@@ -47,7 +48,7 @@ def integrity(
     opens = -(-start_ms // timeframe.ms), -(-end_ms // timeframe.ms)
     with connection.cursor() as cursor:
         counts = _count(cursor, instrument.pk, timeframe, start_ms, end_ms)
-        verified, differing = _checked(cursor, instrument.pk, timeframe, opens)
+        counts |= _checked(cursor, instrument.pk, timeframe, opens)
         fingerprint = b""
         if is_hashed:
             fingerprint = select_fingerprint(cursor, instrument, timeframe, start_ms, end_ms, held)
@@ -63,11 +64,10 @@ def integrity(
         uncollected=max(0, min(begin - opens[0], expected - stored)),
         stored=stored,
         **counts,
-        verified=verified,
-        differing=differing,
         fingerprint=fingerprint,
         gaps=_gaps(instrument, start_ms, end_ms),
         locks=tuple(LockNote(*span) for span in locked_ranges(instrument.pk, start_ms, end_ms)),
+        tail=_tail(instrument, span, end_ms),
     )
 
 
@@ -108,20 +108,23 @@ def _count_part(
 
 def _checked(
     cursor: CursorWrapper, instrument_id: int, timeframe: Timeframe, opens: tuple[int, int]
-) -> tuple[int, int]:
+) -> dict[str, int]:
     """Return how many candles have only verified minutes, and how many any that differs.
 
     `opens` are the numbers of the first candle and of the one after the last.
     """
     if opens[0] >= opens[1]:
-        return 0, 0
+        return {"verified": 0, "differing": 0}
     first, stop = (number * timeframe.minutes for number in opens)
     bits = select_bits(cursor, instrument_id, first * MINUTE_MS, stop * MINUTE_MS)
     skipped = bits.first_day * DAY_MINUTES
     wanted = slice(first - skipped, stop - skipped)
     verified = bits.verified.reshape(-1)[wanted].reshape(-1, timeframe.minutes).all(axis=1)
     differs = bits.differs.reshape(-1)[wanted].reshape(-1, timeframe.minutes).any(axis=1)
-    return int(np.count_nonzero(verified)), int(np.count_nonzero(differs))
+    return {
+        "verified": int(np.count_nonzero(verified)),
+        "differing": int(np.count_nonzero(differs)),
+    }
 
 
 def _gaps(instrument: Instrument, start_ms: int, end_ms: int) -> tuple[GapNote, ...]:
@@ -138,4 +141,24 @@ def _gaps(instrument: Instrument, start_ms: int, end_ms: int) -> tuple[GapNote, 
             end_ms=to_ms(gap.end),
         )
         for gap in gaps.order_by("start")[:GAPS_SHOWN]
+    )
+
+
+def _tail(instrument: Instrument, span: Span | None, end_ms: int) -> GapNote | None:
+    """Return the minutes before `end_ms` that should be stored by now and lie behind all that is.
+
+    They are no DataGap: a collector that comes back builds them from the trades it missed.
+    """
+    if span is None or end_ms <= span.end_ms or not instrument.is_enabled:
+        return None
+    missing_ms = min(end_ms, Timeframe.M1.open_time(due_until_ms(instrument.exchange)))
+    if missing_ms <= span.end_ms:
+        return None
+    return GapNote(
+        kind=DataGap.Kind.CANDLES,
+        state=DataGap.State.OPEN,
+        cause=DataGap.Cause.OUTAGE,
+        reason="nothing was collected since",
+        start_ms=span.end_ms,
+        end_ms=missing_ms,
     )

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.models import DataGap, Instrument, RangeLock, from_ms, to_ms
 from marketdata.storage import integrity
-from marketdata.storage.clocks import exchange_now_ms
+from marketdata.storage.clocks import due_until_ms
 from marketdata.views.data.heatmap import share
 from tcpdashboard.common.rights import may_change
 
@@ -26,7 +26,7 @@ def day_panel(request: HttpRequest, exchange: str, symbol: str, day: str) -> Htt
 
 def day_context(instrument: Instrument, start_ms: int, request: HttpRequest) -> dict[str, Any]:
     """Return the figures of the day that begins at `start_ms`, up to now."""
-    now_ms = exchange_now_ms(instrument.exchange)
+    now_ms = due_until_ms(instrument.exchange)
     end_ms = min(start_ms + DAY_MS, max(start_ms, now_ms // MINUTE_MS * MINUTE_MS))
     found = integrity(instrument, Timeframe.M1, start_ms, end_ms)
     span = {"start__lt": from_ms(start_ms + DAY_MS), "end__gt": from_ms(start_ms)}
@@ -48,6 +48,7 @@ def day_context(instrument: Instrument, start_ms: int, request: HttpRequest) -> 
         ],
         "verified_share": share(found.verified, found.by_trades + found.flat),
         "fingerprint": found.fingerprint.hex(),
+        "tail_start": from_ms(found.tail.start_ms) if found.tail else None,
         "gaps": list(gaps.order_by("start")[:100]),
         "locks": list(RangeLock.objects.filter(instrument=instrument, **span)),
         "may_repair": may_change(request.user, DataGap),

@@ -11,10 +11,10 @@ import numpy as np
 from django.db.models import Exists, Min, OuterRef, Q
 from numpy.typing import NDArray
 
-from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
+from marketdata.domain.timeframe import DAY_MS, Timeframe
 from marketdata.models import CandleDay, Instrument, from_ms
 from marketdata.storage import Cover, Coverage, coverage
-from marketdata.storage.clocks import exchange_now_ms
+from marketdata.storage.clocks import due_until_ms
 
 RANGES: Final[Mapping[str, int | None]] = {"30d": 30, "90d": 90, "1y": 365, "all": None}
 """What may be chosen, in days; None is from the first stored day on."""
@@ -22,8 +22,6 @@ RANGES: Final[Mapping[str, int | None]] = {"30d": 30, "90d": 90, "1y": 365, "all
 FIRST_RANGE: Final = "90d"
 
 _MOST_ROWS: Final = 200
-# The newest minutes are on their way: their trades are being stored.
-_SETTLING_MS: Final = 2 * MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ def heatmap(exchange: str, range_name: str) -> dict[str, Any]:
     `missing` has minutes by the number of the day. The number of statements does not depend on
     how many instruments and days there are.
     """
-    now_ms = exchange_now_ms(exchange) - _SETTLING_MS
+    now_ms = due_until_ms(exchange)
     instruments = _instruments(exchange)
     end_day = from_ms(now_ms).date() + timedelta(days=1)
     start_day = _start_day(RANGES[range_name], end_day, instruments)
