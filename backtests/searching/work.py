@@ -49,7 +49,8 @@ def _share(run: JobRun, search: Search) -> None:
     trials: Trials | None = None
     began = time.monotonic()
     while not Search.objects.filter(pk=search.pk, finished_at__isnull=False).exists():
-        run.check()
+        # Not `check`: an order that came while the last batch was stored is in the row alone.
+        run.save()
         _give_way(search, time.monotonic() - began)
         batch = take(search, run)
         if batch is None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.models import Model
 
-from backtests.models import Search
+from backtests.models import Search, Trial
 from backtests.searches import request_search
 from backtests.searching.asking import SearchRequest
 from tcpdashboard.common.jobs.runner import run_job
@@ -34,8 +38,8 @@ def _seen_by_no_other_session(settings):
     settings.JOB_RENEW_SECONDS = 600
 
 
-def asked(**changes) -> Search:
-    return request_search(SearchRequest(**{**GRID, **changes}))
+def asked(owner: Model | None = None, **changes) -> Search:
+    return request_search(SearchRequest(**{**GRID, **changes}), owner)
 
 
 def done(search: Search) -> Search:
@@ -46,7 +50,36 @@ def done(search: Search) -> Search:
     return search
 
 
-def stored(search: Search) -> list[tuple[Any, ...]]:
-    """Return all that a search found, without the numbers of its rows."""
-    fields = ("window", "number", "parameters", "state", "objective", "metrics", "outside", "error")
-    return list(search.trials.order_by("window", "number").values_list(*fields))
+def stored(search: Search) -> list[dict[str, Any]]:
+    """Return all that a search found, every column of its trials but the numbers of the rows."""
+    fields = columns(Trial) - {"id", "search"}
+    assert {"parameters", "objective", "metrics", "outside"} < fields
+    return list(search.trials.order_by("window", "number").values(*fields))
+
+
+def told(search: Search) -> dict[str, Any]:
+    """Return every column of a search but its number and its clocks."""
+    fields = columns(Search) - {"id", "created_at", "started_at", "finished_at"}
+    return Search.objects.filter(pk=search.pk).values(*fields).get()
+
+
+def columns(model: type[Model]) -> set[str]:
+    """Return the names of a table's columns."""
+    return {field.name for field in model._meta.concrete_fields}
+
+
+@contextmanager
+def last_batch_kept(search: Search) -> Iterator[None]:
+    """Keep a search from ending, however fast its workers are: nobody can take its last batch."""
+    other = connection.copy()
+    other.set_autocommit(False)
+    try:
+        with other.cursor() as cursor:
+            cursor.execute(
+                "select from backtests_searchbatch where search_id = %s"
+                " order by id desc limit 1 for update",
+                [search.pk],
+            )
+        yield
+    finally:
+        other.close()

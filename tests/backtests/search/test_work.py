@@ -18,7 +18,7 @@ from backtests.searches import (
     pause_search,
     resume_search,
 )
-from backtests.searching import batches
+from backtests.searching import batches, work
 from backtests.services import request_backtest, run_now
 from marketdata.models import Instrument
 from tcpdashboard.common.jobs.lease import claim
@@ -134,6 +134,26 @@ def test_orders_pause_it_let_it_go_on_and_end_it(settings):
         pause_search(search)
     delete_search(search)
     assert not Search.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("order", "state"), [(pause_search, "paused"), (cancel_search, "cancelled")]
+)
+def test_an_order_that_comes_between_two_batches_lets_no_other_begin(order, state, monkeypatch):
+    monkeypatch.setattr(batches, "BATCH", 3)
+    search = asked()
+    tell, told = work.publish_search, []
+
+    def told_and_ordered(number):
+        if not told:
+            order(search)
+        told.append(number)
+        return tell(number)
+
+    monkeypatch.setattr(work, "publish_search", told_and_ordered)
+    assert run_job(search.jobs.order_by("pk").first().pk) == state
+    search = Search.objects.get(pk=search.pk)
+    assert (search.state, search.done, search.trials.count()) == (state, 3, 3)
 
 
 def test_a_share_lets_go_where_a_backtest_waits(monkeypatch):

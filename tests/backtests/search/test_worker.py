@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
-from django.db import connection
 from django.db.models.functions import Now
 
 from backtests.models import Search
@@ -18,7 +15,7 @@ from tcpdashboard.common.models import Job
 from tcpdashboard.common.tasks import sweep_jobs
 from tcpdashboard.supervisor.plan import COMPUTER
 from tests.backtests.conftest import with_candles
-from tests.backtests.search.conftest import asked, done, stored
+from tests.backtests.search.conftest import asked, done, last_batch_kept, stored, told
 from tests.marketdata.api.conftest import make_instrument
 from tests.marketdata.processes import celery
 from tests.patience import Patience
@@ -60,24 +57,7 @@ def test_a_search_whose_worker_is_killed_ends_as_an_undisturbed_one(tmp_path, se
     assert search.done == search.total == 2_000
     undisturbed = done(asked(**LARGE))
     assert stored(search) == stored(undisturbed)
-    assert search.summary == undisturbed.summary
-
-
-@contextmanager
-def last_batch_kept(search: Search) -> Iterator[None]:
-    """Keep a search from ending, however fast its workers are: nobody can take its last batch."""
-    other = connection.copy()
-    other.set_autocommit(False)
-    try:
-        with other.cursor() as cursor:
-            cursor.execute(
-                "select from backtests_searchbatch where search_id = %s"
-                " order by id desc limit 1 for update",
-                [search.pk],
-            )
-        yield
-    finally:
-        other.close()
+    assert told(search) == told(undisturbed)
 
 
 def is_asked_for_again(victim):
