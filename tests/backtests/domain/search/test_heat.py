@@ -29,3 +29,11 @@ def test_numbers_are_in_order_and_endless_axes_are_divided():
     assert table["x"]["edges"][-1] == 6.0
     assert table["cells"][1][0] == 1.0
     assert table["cells"][0][-1] == 2.0
+
+
+def test_a_long_list_is_divided_as_a_range_is():
+    long = Listed("fast", tuple(range(1_000, 0, -1)))
+    other = Listed("slow", tuple(range(1, 1_001)))
+    table = heat_table(long, other, [(1, 1_000, 1.0), (1_000, 1, 2.0)], "max")
+    assert len(table["cells"]) == len(table["cells"][0]) == MOST_CELLS
+    assert (table["cells"][-1][0], table["cells"][0][-1]) == (1.0, 2.0)
