@@ -67,7 +67,7 @@ def _side(axis: Axis) -> _Side:
     if isinstance(axis, Listed) and all(isinstance(value, int | float) for value in values):
         values.sort()
         if size > MOST_CELLS:
-            return _parts(axis.name, values[0], values[-1])
+            return _parts(axis.name, float(values[0]), float(values[-1]))
     return _Side(axis.name, values, None, {value: at for at, value in enumerate(values)}.get)  # type: ignore[arg-type]
 
 
