@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from bots.models import (
-    Bot,
-    BotCommand,
-    BotEvent,
-    BotPerformance,
-    BotRun,
-    Fill,
-    GroupState,
-    LedgerEntry,
-    Order,
-    SeenMinute,
-    Signal,
-)
+from bots.models import Bot
 from bots.services import (
     edit_bot,
     flatten_bot,
@@ -33,6 +21,7 @@ from marketdata.domain.records import Candles, Opening
 from marketdata.domain.timeframe import MINUTE_MS
 from marketdata.storage import write_candles
 from marketdata.storage.openings import write_openings
+from tests.bots.remains import groups, remains
 from tests.bots.stepping import make_trader, tell_time
 from tests.marketdata.api.conftest import START_MS, make_instrument, minutes
 
@@ -126,13 +115,11 @@ class Story:
             18: lambda: stop_bot(self.alike, owner),
         }
 
-    def left(self) -> dict[str, list[Any]]:
+    def left(self) -> dict[str, Any]:
         """Return every row that the story left, without what differs from telling to telling."""
-        rows = _rows(self.bots)
-        found: dict[str, list[Any]] = {str(at): rows[bot.pk] for at, bot in enumerate(self.bots)}
-        groups = GroupState.objects.filter(instrument=self.market).order_by("timeframe")
-        found["groups"] = list(groups.values_list("timeframe", "cursor", "state", "recent", "seen"))
-        return found
+        rows = remains(self.bots, self.market.symbol)
+        found: dict[str, Any] = {str(at): rows[bot.pk] for at, bot in enumerate(self.bots)}
+        return {**found, "groups": groups(self.market)}
 
 
 class ShortStory(Story):
@@ -157,44 +144,3 @@ class ShortStory(Story):
             9: lambda: (resume_bot(self.plain, owner), stop_bot(self.alike, owner)),
             12: lambda: kill_bots(owner, owner),
         }
-
-
-TABLES = (
-    (BotRun, "number", ("number", "version", "start", "end", "end_phase", "end_reason")),
-    (Signal, "time", ("time", "before", "target", "price", "is_missed", "why")),
-    (Order, "pk", ("run__number", "number", "made", "reason", "target", "state", "outcome")),
-    (
-        Fill,
-        "pk",
-        ("run__number", "number", "time", "decided", "quantity", "price", "fee", "slippage"),
-    ),
-    (Fill, "pk", ("order__number", "cash", "position", "realised", "cost")),
-    (LedgerEntry, "posting", ("posting", "account", "amount", "time", "fill__number")),
-    (BotPerformance, "time", ("time", "equity", "cash", "position", "price", "drawdown")),
-    (SeenMinute, "open_time", ("run__number", "open_time", "revision")),
-    (BotCommand, "pk", ("kind", "run__number", "minute", "phase", "tick")),
-    (BotEvent, "pk", ("kind", "time", "before", "after", "source", "why")),
-)
-
-
-def _rows(bots: Iterable[Bot]) -> dict[int, list[Any]]:
-    """Return what there is of each bot by its id: its row, those of each table, its accounts."""
-    found = {
-        bot.pk: [(bot.state, bot.cursor, bot.phase, bytes(bot.kernel or b""), bot.trouble)]
-        for bot in Bot.objects.filter(pk__in=[bot.pk for bot in bots])
-    }
-    for table, order, columns in TABLES:
-        of = "run__bot" if table is SeenMinute else "bot"
-        rows = table.objects.filter(**{f"{of}__in": found}).order_by(order, *columns)
-        if table is BotEvent:
-            # These name the configuration and the market.
-            rows = rows.exclude(kind__in=("created", "edited"))
-        of_bots: dict[int, list[Any]] = {bot_id: [] for bot_id in found}
-        for bot_id, *row in rows.values_list(of, *columns):
-            of_bots[bot_id].append(tuple(row))
-        for bot_id, told in of_bots.items():
-            found[bot_id].append((table.__name__, told))
-    kernels = BotRun.objects.filter(bot__in=found).order_by("number")
-    for bot_id, first, last in kernels.values_list("bot", "first_kernel", "last_kernel"):
-        found[bot_id].append((bytes(first), last and bytes(last)))
-    return found

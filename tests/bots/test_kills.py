@@ -51,7 +51,7 @@ def worker(market: Any) -> Iterator[int]:
         os.waitpid(child, 0)
 
 
-def told(symbol: str, step: Any) -> dict[str, list[Any]]:
+def told(symbol: str, step: Any) -> dict[str, Any]:
     story = Story(symbol, step)
     story.tell()
     return story.left()
