@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -143,3 +144,79 @@ def test_decay_compares_growth_by_day():
     assert found["efficiency"] == pytest.approx(math.log(1.05) / 10 / (math.log(1.2) / 20))
     lost = decay([({"total_return": 0.2}, {"total_return": -1.0})], [(20, 10)], "sharpe")
     assert (lost["efficiency"], lost["inside"]) == (None, None)
+
+
+def falls_of(path: tuple[float, ...]) -> float:
+    """Walk one path as a person would: the deepest fall below its best so far."""
+    worth = best = 1.0
+    deepest = 0.0
+    for factor in path:
+        worth *= factor
+        best = max(best, worth)
+        deepest = max(deepest, 1 - worth / best)
+    return deepest
+
+
+def is_quantile(found: float, share: float, all_of_them: list[float]) -> bool:
+    """Whether a value splits equally likely ones as a quantile does, but for what runs scatter."""
+    below = sum(value < found - 1e-12 for value in all_of_them) / len(all_of_them)
+    at_most = sum(value <= found + 1e-12 for value in all_of_them) / len(all_of_them)
+    return below <= share + 0.01 and at_most >= share - 0.01
+
+
+@pytest.mark.parametrize("factors", [(1.1, 0.5, 1.2, 0.9), (0.8, 1.3, 1.05, 0.97, 1.01)])
+def test_the_bands_are_those_of_every_order_and_of_every_draw_counted_out(factors):
+    """Few enough to walk each: 24 or 120 orders, 256 or 3,125 draws, all equally likely."""
+    found = monte_carlo(np.array(factors), seed=11, runs=40_000)
+    orders = [falls_of(order) for order in itertools.permutations(factors)]
+    draws = list(itertools.product(factors, repeat=len(factors)))
+    returns = [math.prod(draw) - 1 for draw in draws]
+    falls = [falls_of(draw) for draw in draws]
+    told = (
+        (found["shuffle"]["max_drawdown"], orders),
+        (found["bootstrap"]["total_return"], returns),
+        (found["bootstrap"]["max_drawdown"], falls),
+    )
+    for band, values in told:
+        assert set(band) == {f"p{at}" for at in QUANTILES}
+        assert all(is_quantile(band[f"p{at}"], at / 100, values) for at in QUANTILES), band
+    lost = sum(value < 0 for value in returns) / len(returns)
+    assert found["bootstrap"]["loss_share"] == pytest.approx(lost, abs=0.01)
+    assert found["max_drawdown"] == pytest.approx(falls_of(factors), abs=1e-12)
+
+
+def below(value: float) -> float:
+    """Return the share of a standard normal below a value."""
+    return 0.5 * math.erfc(-value / math.sqrt(2))
+
+
+def quantile(share: float) -> float:
+    """Return the value below which a share of a standard normal lies, by halving."""
+    low, high = -10.0, 10.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if below(middle) < share else (low, middle)
+    return low
+
+
+def test_the_whole_ratio_is_the_papers_formula_worked_out_return_by_return():
+    """With other quantiles and plain sums, for returns that are anything but normal."""
+    random = np.random.default_rng(4)
+    returns = random.standard_t(4, 400) * 0.01 + 0.004 - 0.06 * (random.random(400) < 0.02)
+    tried = random.normal(0.02, 0.05, 60).tolist()
+    found = deflated_sharpe(returns, tried, 250)
+    mean = math.fsum(returns) / 400
+    second, third, fourth = (math.fsum((one - mean) ** at for one in returns) for at in (2, 3, 4))
+    sharpe = mean / math.sqrt(second / 399)
+    skew, kurtosis = third / 400 / (second / 400) ** 1.5, fourth / 400 / (second / 400) ** 2
+    assert skew < -0.3
+    assert kurtosis > 4
+    middle = math.fsum(tried) / 60
+    spread = math.sqrt(math.fsum((one - middle) ** 2 for one in tried) / 59)
+    gamma = 0.577215664901533
+    luck = (1 - gamma) * quantile(1 - 1 / 250) + gamma * quantile(1 - 1 / (250 * math.e))
+    error = math.sqrt((1 - skew * sharpe + (kurtosis - 1) / 4 * sharpe**2) / 399)
+    assert found.threshold == pytest.approx(spread * luck, rel=1e-9)
+    assert found.probability == pytest.approx(below((sharpe - spread * luck) / error), rel=1e-9)
+    assert 0.01 < found.probability < 0.99
+    assert (found.trials, found.observations) == (250, 400)
