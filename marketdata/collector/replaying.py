@@ -10,15 +10,21 @@ from typing import Final
 
 from marketdata.collector.complaints import Complaints
 from marketdata.collector.lane import Lane
-from marketdata.collector.okx.messages import CandlesPush, TradesPush
+from marketdata.collector.okx.keeping import keep
+from marketdata.collector.okx.messages import CandlesPush, OtherPush, TickersPush, TradesPush
 from marketdata.collector.okx.parsing import parse
 from marketdata.collector.pipeline import Pipeline
-from marketdata.collector.ports import Sink
+from marketdata.collector.ports import Recorder, Sink
+from marketdata.collector.recording import Tap
 from marketdata.collector.settings import CollectorSettings
 from marketdata.domain.events import Hole
+from marketdata.domain.raw import RawChannel
 from marketdata.domain.records import Candles, InstrumentSpec, Ticker
 from marketdata.domain.stream import CLOSE_AFTER_MS
 from marketdata.domain.timeframe import MINUTE_MS, Timeframe
+
+REPLAYED: Final = (RawChannel.TICKERS, RawChannel.BOOKS, RawChannel.STATUS)
+"""What is kept again as it came, beside trades and closed candles, which go through everything."""
 
 MOST_WAITING: Final = 4_000
 """Rows that are handed to the writer at once: below what would make it say that it is full."""
@@ -41,7 +47,7 @@ class Replay:
     shows in what is stored. `speed` is exchange seconds per second; None as fast as it goes.
     """
 
-    def __init__(self, sink: Sink, speed: float | None = None) -> None:
+    def __init__(self, sink: Sink, recorder: Recorder, speed: float | None = None) -> None:
         self.bad = 0
         settings, self._speed = CollectorSettings(), speed
         self._pipeline = Pipeline(
@@ -51,6 +57,14 @@ class Replay:
             Complaints(settings.warn_every_s),
             self._give_up,
             self._settle,
+        )
+        # All of what was kept is kept again: seldom enough it came.
+        self._tap = Tap(
+            recorder,
+            dict.fromkeys(REPLAYED, 0.0),
+            self._pipeline.clock,
+            Complaints(settings.warn_every_s),
+            lambda: self._pipeline.clock.now_ms,
         )
 
     async def run(
@@ -115,6 +129,8 @@ class Replay:
             case CandlesPush(_, _, candles):
                 for candle in candles:
                     self._pipeline.candle(candle)
+            case TickersPush() | OtherPush() as push:
+                self.bad += not keep(self._tap, push, frame)
             case _:
                 self.bad += 1
 

@@ -9,14 +9,15 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from marketdata.collector.okx.frames import candle_frame, trades_frame
+from marketdata.collector.okx.constants import BOOKS5, STATUS, TICKERS
+from marketdata.collector.okx.frames import candle_frame, kept_frame, trades_frame
 from marketdata.collector.replaying import Step
 from marketdata.domain.raw import RawChannel
 from marketdata.domain.records import Trades, empty_trades
 from marketdata.domain.timeframe import MINUTE_MS
 from marketdata.models import Instrument
 from marketdata.storage import read_trades
-from marketdata.storage.raw import read_messages
+from marketdata.storage.raw import StoredMessage, read_announced, read_messages
 from marketdata.storage.trade_days import count_trades
 
 CHUNK_MS: Final = 3_600_000
@@ -27,13 +28,16 @@ STEP_MS: Final = 1_000
 # Ids and times may disagree by some milliseconds: the end of a chunk waits for the next one.
 _MARGIN_MS: Final = 1_000
 _CLOSED: Final = "1"
+_KEPT: Final = {RawChannel.TICKERS: TICKERS, RawChannel.BOOKS: BOOKS5}
+"""OKX's name of a channel, by ours."""
 
 
 def read_steps(
     instruments: Sequence[Instrument], start_ms: int, end_ms: int
 ) -> Iterator[list[Step]]:
-    """Yield trades and closed candles of [start_ms, end_ms) in chunks, trades in order of id.
+    """Yield trades, closed candles and what else was kept of [start_ms, end_ms) in chunks.
 
+    Trades come in order of id, before the rest of their second.
     A chunk is an hour, or less where more than `MOST_ROWS` were traded in it.
     """
     held: dict[int, Trades] = {}
@@ -56,12 +60,30 @@ def read_steps(
         for instrument in instruments:
             for message in read_messages(instrument, RawChannel.CANDLES, chunk_ms, until_ms):
                 if msgspec.json.decode(message.payload)[-1] == _CLOSED:
-                    step_ms = message.exchange_ms - message.exchange_ms % STEP_MS
-                    frames[step_ms].append(candle_frame(instrument.symbol, message.payload))
+                    frame = candle_frame(instrument.symbol, message.payload)
+                    frames[_second(message)].append(frame)
+        for step_ms, frame in _kept(instruments, chunk_ms, until_ms):
+            frames[step_ms].append(frame)
         yield [
             Step(step_ms + STEP_MS - 1, tuple(frames[step_ms]), rows[step_ms])
             for step_ms in sorted(frames)
         ]
+
+
+def _kept(
+    instruments: Sequence[Instrument], start_ms: int, end_ms: int
+) -> Iterator[tuple[int, bytes]]:
+    """Yield what else was kept as it came, each with its second."""
+    for channel, name in _KEPT.items():
+        for instrument in instruments:
+            for message in read_messages(instrument, channel, start_ms, end_ms):
+                yield _second(message), kept_frame(name, instrument.symbol, message.payload)
+    for message in read_announced(instruments[0].exchange, RawChannel.STATUS, start_ms, end_ms):
+        yield _second(message), kept_frame(STATUS, "", message.payload)
+
+
+def _second(message: StoredMessage) -> int:
+    return message.exchange_ms - message.exchange_ms % STEP_MS
 
 
 def _chunks(

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from marketdata.collector.replaying import Replay
+from marketdata.collector.replaying import Replay, Step
 from marketdata.domain.errors import MarketDataError
 from marketdata.domain.events import Resume
+from marketdata.domain.raw import RawMessage
 from marketdata.domain.timeframe import MINUTE_MS
 from marketdata.exchanges import EXCHANGES
 from marketdata.models import Collector, DataGap, GapState, Instrument
 from marketdata.replay.comparing import Comparison, compare
 from marketdata.replay.reading import read_steps
 from marketdata.storage import DatabaseSink
+from marketdata.storage.raw import RawWriter, forget_messages
 from marketdata.storage.stretches import open_place, stand_at
 from marketdata.storage.trade_days import count_trades
 
@@ -44,11 +46,13 @@ def replay(
     _check_place(exchange, name)
     instruments = _with_trades(exchange, symbols, start_ms, end_ms)
     places = [open_place(instrument, name) for instrument in instruments]
+    forget_messages(name, [place.pk for place in places])
+    recorder = _ReplayRecorder(name)
     sink = _ReplaySink(name, {one.symbol: stand_at(one, start_ms, end_ms) for one in instruments})
     asyncio.run(
-        Replay(sink, speed).run(
+        Replay(sink, recorder, speed).run(
             [instrument.spec for instrument in instruments],
-            read_steps(instruments, start_ms, end_ms),
+            recorder.storing(read_steps(instruments, start_ms, end_ms)),
             start_ms,
             end_ms,
         )
@@ -73,6 +77,36 @@ class _ReplaySink(DatabaseSink):
     def resume(self, symbol: str) -> Resume:
         """Return where the original stood."""
         return self._stands[symbol]
+
+
+class _ReplayRecorder:
+    """Keeps messages until the chunk they came in was fed, then stores all; implements Recorder.
+
+    Not like a collector's, which drops what the database is too slow for: always the same rows.
+    """
+
+    def __init__(self, exchange: str) -> None:
+        self._writer = RawWriter(exchange)
+        self._waiting: list[RawMessage] = []
+
+    def record(self, message: RawMessage) -> None:
+        """Keep one message."""
+        self._waiting.append(message)
+
+    def health(self) -> Mapping[str, int]:
+        """Return how many wait."""
+        return {"waiting": len(self._waiting)}
+
+    def close(self) -> None:
+        """Nothing is left to do: each chunk was stored when it ended."""
+
+    def storing(self, chunks: Iterator[list[Step]]) -> Iterator[list[Step]]:
+        """Yield the chunks; what was kept of one is stored when the next one is asked for."""
+        for chunk in chunks:
+            yield chunk
+            if self._waiting:
+                self._writer.write(self._waiting)
+                self._waiting = []
 
 
 def _check_place(exchange: str, name: str) -> None:

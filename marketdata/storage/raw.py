@@ -40,6 +40,13 @@ where channel = %s and instrument_id = %s and exchange_time >= %s and exchange_t
 order by exchange_time, id
 """
 
+_READ_ANNOUNCED: Final = _READ.replace("instrument_id = %s", "instrument_id is null")
+
+_FORGET: Final = """
+delete from marketdata_rawmessage
+where channel = %s and (instrument_id = any(%s) or instrument_id is null) and exchange = %s
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
@@ -132,6 +139,24 @@ def read_messages(
         cursor.execute(_READ, [channel.value, instrument.pk, *span, instrument.exchange])
         for time_ms, payload in cursor.fetchall():
             yield StoredMessage(time_ms, payload.encode())
+
+
+def read_announced(
+    exchange: str, channel: RawChannel, start_ms: int, end_ms: int
+) -> Iterator[StoredMessage]:
+    """Yield messages of [start_ms, end_ms) that are about no instrument, in order of time."""
+    with connection.cursor() as cursor:
+        span = from_ms(start_ms), from_ms(end_ms)
+        cursor.execute(_READ_ANNOUNCED, [channel.value, *span, exchange])
+        for time_ms, payload in cursor.fetchall():
+            yield StoredMessage(time_ms, payload.encode())
+
+
+def forget_messages(exchange: str, instruments: Sequence[int]) -> None:
+    """Delete what is kept of instruments of an exchange that nobody collects, and of itself."""
+    with connection.cursor() as cursor:
+        for channel in RawChannel:
+            cursor.execute(_FORGET, [channel.value, list(instruments), exchange])
 
 
 def _sized(value: bytes) -> bytes:

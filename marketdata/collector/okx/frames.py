@@ -32,5 +32,10 @@ def candle_frame(symbol: str, payload: bytes) -> bytes:
     return _frame(CANDLE_1M, symbol, [msgspec.Raw(payload)])
 
 
+def kept_frame(channel: str, symbol: str, payload: bytes) -> bytes:
+    """Return the push of a row of `channel` that was kept as it came; `symbol` may be empty."""
+    return _frame(channel, symbol, [msgspec.Raw(payload)])
+
+
 def _frame(channel: str, symbol: str, rows: Sequence[object]) -> bytes:
     return msgspec.json.encode({"arg": {"channel": channel, "instId": symbol}, "data": rows})

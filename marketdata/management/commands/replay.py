@@ -15,8 +15,9 @@ from marketdata.replay.running import CannotReplay, replay
 
 class Command(BaseCommand):
     help = (
-        "Feed stored trades and candle pushes through parsing, aggregation and storage again, "
-        "under another exchange's name, and say whether the candles are the same."
+        "Feed stored trades, candle pushes, tickers, books and announcements through parsing, "
+        "aggregation and storage again, under another exchange's name, and say whether the candles "
+        "are the same."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

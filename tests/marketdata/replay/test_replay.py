@@ -11,6 +11,7 @@ from marketdata.domain.raw import RawChannel, RawMessage
 from marketdata.domain.records import Source
 from marketdata.domain.timeframe import DAY_MS, MINUTE_MS, Timeframe
 from marketdata.models import Candle, Collector, DataGap, Instrument, Opening, Trade, from_ms
+from marketdata.models import RawMessage as RawMessageRow
 from marketdata.replay import reading
 from marketdata.replay.running import CannotReplay, replay
 from marketdata.storage import DatabaseSink, read_candles, read_trades
@@ -116,6 +117,43 @@ def test_stored_candle_pushes_close_the_minutes_they_confirmed(stored):
     again = read_candles(place, Timeframe.M1, open_ms, open_ms + MINUTE_MS)[0]
     assert again["closed_at_ms"] == open_ms + MINUTE_MS
     assert again["source"] == Source.TRADES
+
+
+def test_tickers_books_and_announcements_are_kept_again_as_they_came(stored):
+    at = DAY + 20 * MINUTE_MS + 123
+    ticker = '{"instId":"BTC-USDT","last":"1","bidPx":"0.9","askPx":"1.1","ts":"%d"}'
+    book = '{"asks":[["1.1","2","0","1"]],"bids":[["0.9","2","0","1"]],"ts":"%d","seqId":7}'
+    status = '{"title":"Upgrade","state":"scheduled","ts":"%d"}'
+    RawWriter("okx").write(
+        [
+            RawMessage(channel, symbol, at + offset, at, (text % (at + offset)).encode())
+            for offset in (0, 400, 20_000, 3_000_000)
+            for channel, symbol, text in (
+                (RawChannel.TICKERS, "BTC-USDT", ticker),
+                (RawChannel.BOOKS, "BTC-USDT", book),
+                (RawChannel.STATUS, None, status),
+            )
+        ]
+    )
+
+    compared = replay("okx", None, DAY + 10 * MINUTE_MS, DAY + 80 * MINUTE_MS)
+    first = kept("okx-replay")
+    replay("okx", None, DAY + 10 * MINUTE_MS, DAY + 80 * MINUTE_MS)
+
+    assert kept("okx-replay") == first
+    assert [row[:4] for row in first] == [row[:4] for row in kept("okx")]
+    assert len(first) == 12
+    # They move the exchange's clock, and no candle.
+    assert all(one.is_equal for one in compared)
+
+
+def kept(exchange):
+    """Return what is kept of an exchange: channel, symbol, time, payload, and when it came."""
+    return list(
+        RawMessageRow.objects.filter(exchange=exchange)
+        .order_by("channel", "exchange_time")
+        .values_list("channel", "instrument__symbol", "exchange_time", "payload", "received_at")
+    )
 
 
 def test_minutes_without_trades_and_a_long_silence_are_flat_again():
