@@ -6,7 +6,7 @@
     with spawned_exchange(tmp_path, "--speed", "60") as exchange:
         ...  # exchange.rest, exchange.websocket, exchange.post("speed", {"speed": 600})
 
-Both use free ports, a fixed start, and no limits unless the test asks for them.
+Both use free ports, a fixed start, and no limits unless they are asked for.
 """
 
 from __future__ import annotations
@@ -87,14 +87,17 @@ class SpawnedExchange:
 
 
 @contextlib.contextmanager
-def spawned_exchange(state: Path, *options: str) -> Iterator[SpawnedExchange]:
+def spawned_exchange(
+    state: Path, *options: str, has_limits: bool = False
+) -> Iterator[SpawnedExchange]:
     """Run an exchange in a process; `options` are those of the command, the state folder apart."""
     command = [sys.executable, "-m", "marketdata.simulator", "--state", str(state / "exchange")]
-    defaults = [] if "--port" in options else ["--port", "0"]
+    defaults = [] if has_limits else ["--no-limits"]
+    defaults += [] if "--port" in options else ["--port", "0"]
     if "--start" not in options and "--tape" not in options:
         defaults += ["--start", "2026-01-05T12:00:00Z"]
     process = subprocess.Popen(
-        [*command, "--no-limits", *defaults, *options],
+        [*command, *defaults, *options],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from marketdata.simulator.config import NO_LIMITS, Config, Limits
 from marketdata.simulator.exchange import SimulatedExchange
+from marketdata.simulator.instruments import INSTRUMENTS
 from marketdata.simulator.server import create_server
 
 
@@ -26,6 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser, state: Path | None = None) ->
     )
     parser.add_argument("--seed", type=int, default=1, help="which market")
     parser.add_argument("--activity", type=float, default=1.0, help="times as many trades")
+    parser.add_argument(
+        "--instruments",
+        type=int,
+        default=len(INSTRUMENTS),
+        help="how many are listed; those beyond the usual ones trade once in two seconds",
+    )
     parser.add_argument("--speed", type=float, default=1.0, help="exchange seconds a second")
     parser.add_argument("--start", type=start_ms, metavar="ISO", help="first start of the clock")
     parser.add_argument("--hold", action="store_true", help="hold the clock until a subscription")

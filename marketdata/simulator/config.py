@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from marketdata.simulator.instruments import INSTRUMENTS
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -38,7 +40,7 @@ class Config:
 
     `start_ms` counts at the first start of a state folder only; None means 30 days before wall
     time. `hold` keeps the clock still until somebody has subscribed. `activity` multiplies the
-    number of matches of the seeded market.
+    number of matches of the seeded market, which lists `instruments` of them.
     """
 
     state: Path
@@ -47,6 +49,7 @@ class Config:
     tls_port: int | None = None
     seed: int = 1
     activity: float = 1.0
+    instruments: int = len(INSTRUMENTS)
     speed: float = 1.0
     start_ms: int | None = None
     hold: bool = False

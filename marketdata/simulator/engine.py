@@ -26,6 +26,7 @@ class Engine:
         is_lagging: Callable[[], bool],
         end_ms: int | None,
         is_held: bool,
+        grid_ms: int = SLICE_MS,
     ) -> None:
         self._clock = clock
         self._step = step
@@ -33,6 +34,7 @@ class Engine:
         self._is_lagging = is_lagging
         self._end_ms = end_ms
         self.is_held = is_held
+        self._grid_ms = grid_ms
 
     @property
     def has_ended(self) -> bool:
@@ -62,7 +64,8 @@ class Engine:
             edge_ms = after_ms - after_ms % size + size
             self._clock.advance(min(float(edge_ms), target_ms))
             now_ms = self._clock.now_ms
-            self._step(after_ms, now_ms, now_ms == edge_ms or self.has_ended)
+            is_on_grid = now_ms == edge_ms and now_ms % self._grid_ms == 0
+            self._step(after_ms, now_ms, is_on_grid or self.has_ended)
             await asyncio.sleep(0)
         # Keeps the fraction of a millisecond, so that slow speeds do not stand still.
         if self._clock.now_ms == int(target_ms):

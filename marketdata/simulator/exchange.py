@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from marketdata.simulator.books import SLICE_MS
 from marketdata.simulator.channels import channels
 from marketdata.simulator.clock import ExchangeClock
 from marketdata.simulator.config import Config
@@ -23,6 +24,9 @@ from marketdata.simulator.view import View
 from marketdata.simulator.wire import Request, Response
 
 _CHECK_S: Final = 0.1
+_FEW: Final = 50
+_CROWD_GRID_MS: Final = 1000
+"""Books, tickers and running candles of a crowd take more than a processor ten times a second."""
 
 
 class SimulatedExchange:
@@ -59,6 +63,7 @@ class SimulatedExchange:
             lambda: self.connections.are_lagging,
             self.market.end_ms,
             config.hold,
+            SLICE_MS if len(self.market.instruments) <= _FEW else _CROWD_GRID_MS,
         )
         self.work: list[asyncio.Task[None]] = []
         self.port = 0

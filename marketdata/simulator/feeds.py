@@ -26,7 +26,8 @@ class Feed(Protocol):
     def step(self, after_ms: int, view: View, on_grid: bool) -> list[bytes]:
         """Return what happened in after_ms < time <= view.now_ms.
 
-        `on_grid` is true about ten times a second of exchange time, for conflated channels.
+        `on_grid` is true about ten times a second of exchange time, for conflated channels; once
+        a second where very many instruments are listed.
         """
         ...
 

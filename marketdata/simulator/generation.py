@@ -155,7 +155,7 @@ def _lots(instrument: Instrument, random_bits: Bits) -> Integers:
     return lots
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def _typical_lots(instrument: Instrument) -> Integers:
     """Return 256 sizes in lots, evenly spaced over a log-normal distribution."""
     unit = instrument.start_price

@@ -10,6 +10,8 @@ from marketdata.simulator import decimals
 LISTED_MINUTE: Final = 1024 * 25_156
 """All instruments are listed since this minute of the epoch (2018-12-23 17:04 UTC)."""
 
+MOST_LISTED: Final = 999
+
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
@@ -164,6 +166,20 @@ INSTRUMENTS: Final = (
     _shaped(_swap("ETH-USDT-SWAP", 2, 2, 1000), 2_650.0, 72.0, 0.026, 600.0),
     replace(_shaped(_swap("BTC-USD-SWAP", 1, 0, 100), 61_800.0, 8.0, 0.02, 300.0), is_inverse=True),
 )
+
+
+def listed(count: int) -> tuple[Instrument, ...]:
+    """Return so many instruments: the usual ones, then A001-USDT and so on, of a quiet market.
+
+    Raises ValueError for a number that no exchange lists.
+    """
+    if not 1 <= count <= MOST_LISTED:
+        raise ValueError(f"expected 1 to {MOST_LISTED} instruments, was {count}")
+    others = (
+        _shaped(_spot(f"A{number:03}-USDT", 4, 4, 1), 1.0 + number, 30.0, 0.03, 120.0)
+        for number in range(1, count - len(INSTRUMENTS) + 1)
+    )
+    return (*INSTRUMENTS[:count], *others)
 
 
 def tape_instrument(symbol: str, price_digits: int, size_digits: int) -> Instrument:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -67,12 +67,19 @@ class _Block:
 
 
 class SeededMarket:
-    """A market without end, the same for the same seed and activity."""
+    """A market without end, the same for the same seed and activity.
 
-    def __init__(self, seed: int, activity: float = 1.0) -> None:
+    What one instrument does depends on no other, nor on how many there are.
+    """
+
+    def __init__(
+        self, seed: int, activity: float = 1.0, instruments: Sequence[Instrument] = INSTRUMENTS
+    ) -> None:
         self.seed = seed
         self.activity = activity
-        self.instruments: Mapping[str, Instrument] = {row.symbol: row for row in INSTRUMENTS}
+        self.instruments: Mapping[str, Instrument] = {row.symbol: row for row in instruments}
+        # Chunks of all instruments are kept at once: one that is made anew each time is no chunk.
+        self._chunk_matches = min(_CHUNK_MATCHES, _KEPT_MATCHES // (2 * len(self.instruments)))
         self._chunks: OrderedDict[tuple[str, int], Matches] = OrderedDict()
         self._bars: OrderedDict[tuple[str, int], Bars] = OrderedDict()
         self._blocks: OrderedDict[tuple[str, int], Integers] = OrderedDict()
@@ -80,7 +87,9 @@ class SeededMarket:
 
     @property
     def identity(self) -> str:
-        return f"seed {self.seed}, activity {self.activity:g}"
+        usual = len(INSTRUMENTS)
+        many = "" if len(self.instruments) == usual else f", {len(self.instruments)} instruments"
+        return f"seed {self.seed}, activity {self.activity:g}{many}"
 
     @property
     def end_ms(self) -> int | None:
@@ -182,7 +191,7 @@ class SeededMarket:
     def _chunk_minutes(self, symbol: str) -> int:
         """Return how many minutes are made at once: a power of two that divides a block."""
         size = BLOCK
-        while size > 16 and self._block_matches(symbol) * size // BLOCK > _CHUNK_MATCHES:
+        while size > 16 and self._block_matches(symbol) * size // BLOCK > self._chunk_matches:
             size //= 2
         return size
 

@@ -41,7 +41,7 @@ class AssetBlock:
     variances: Floats
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=2048)
 def asset_block(seed: int, asset: str, daily_volatility: float, block: int) -> AssetBlock:
     """Return block number `block` (counted from the epoch) of an asset such as BTC."""
     key = key_of(seed, asset, "path")

@@ -7,6 +7,7 @@ from typing import Final
 from marketdata.simulator.candle_file import CandleMarket
 from marketdata.simulator.config import Config
 from marketdata.simulator.gateway import Markets
+from marketdata.simulator.instruments import listed
 from marketdata.simulator.market import Market, SeededMarket
 from marketdata.simulator.tape import TapeMarket
 
@@ -25,12 +26,16 @@ def markets_of(config: Config) -> Markets:
         recorded = CandleMarket(config.candles, config.symbol)
         return Markets(recorded, recorded)
     if config.tape is None:
-        live, history = (SeededMarket(config.seed, config.activity) for _ in range(2))
+        live, history = (seeded(config) for _ in range(2))
         return Markets(live, history)
     if config.symbol is None:
         raise ValueError("a tape needs its symbol, such as BTC-USDT")
     tape = TapeMarket(config.tape, config.symbol)
     return Markets(tape, tape)
+
+
+def seeded(config: Config) -> SeededMarket:
+    return SeededMarket(config.seed, config.activity, listed(config.instruments))
 
 
 def start_ms_of(config: Config, market: Market, wall_ms: int) -> int:

@@ -34,6 +34,7 @@ NAMES = (
     "scan",
     "retention",
     "scale",
+    "crowd",
     "memory",
 )
 LONG = ("memory",)

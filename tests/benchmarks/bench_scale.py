@@ -24,7 +24,7 @@ TRADES_KEPT_DAYS = 365
 SAMPLE_INSTRUMENTS, SAMPLE_DAYS, SAMPLE_TRADES, SAMPLE_RAW = 5, 30, 500_000, 50_000
 CANDLES_A_DAY: Final = 1440 + 288 + 96 + 24 + 6 + 1
 
-_TABLES: Final = {
+ROWS_A_DAY: Final = {
     "candle": CANDLES_A_DAY,
     "candleday": 6,
     "trade": TRADES_PER_S * 86_400,
@@ -35,7 +35,7 @@ _TABLES: Final = {
 }
 """Rows a day of one instrument, at the default rates of TCPD_RAW_SECONDS."""
 
-_KEPT_DAYS: Final = {
+KEPT_DAYS: Final = {
     "trade": TRADES_KEPT_DAYS,
     "rawmessage_tickers": 14,
     "rawmessage_books": 14,
@@ -76,7 +76,7 @@ class Size:
 def run() -> list[Figure]:
     """Return bytes a row, rows and bytes of all instruments, and how fast they are written."""
     written = _fill()
-    sizes = [_size(table) for table in _TABLES]
+    sizes = [size_of(table) for table in ROWS_A_DAY]
     return [
         *(_bytes_a_row(size) for size in sizes),
         *_compressed(sizes),
@@ -96,18 +96,19 @@ def _bytes_a_row(size: Size) -> Figure:
 
 
 def _need(size: Size) -> Figure:
-    kept = _KEPT_DAYS.get(size.table, DAYS)
-    rows = _TABLES[size.table] * INSTRUMENTS
+    kept = KEPT_DAYS.get(size.table, DAYS)
+    rows = ROWS_A_DAY[size.table] * INSTRUMENTS
     note = f"{rows:,.0f} rows a day, {rows * size.each / 1e6:,.0f} MB a day, {kept} days kept"
     return Figure(f"{size.table}: all that is kept", _total(size) / 1e9, "GB", note=note)
 
 
 def _total(size: Size) -> float:
-    kept = _KEPT_DAYS.get(size.table, DAYS)
-    return _TABLES[size.table] * INSTRUMENTS * kept * size.each
+    kept = KEPT_DAYS.get(size.table, DAYS)
+    return ROWS_A_DAY[size.table] * INSTRUMENTS * kept * size.each
 
 
-def _size(table: str) -> Size:
+def size_of(table: str) -> Size:
+    """Return the bytes of a table with its keys, partitions included, and its rows."""
     name = f"marketdata_{table}"
     rows = execute(f"select count(*) from {name}")[0][0]
     return Size(table, int(rows), int(execute(_BYTES, [name])[0][0]))

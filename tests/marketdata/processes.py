@@ -73,6 +73,17 @@ def celery(
 
 def environment(exchange: SpawnedExchange, folder: Path, **more: str) -> dict[str, str]:
     """Return what a process of the project needs to use this test's engines and `exchange`."""
+    return {
+        **database_environment(folder),
+        "TCPD_EXCHANGE": "okx-sim",
+        "TCPD_OKX_REST_URL": exchange.rest,
+        "TCPD_OKX_WS_URL": exchange.websocket,
+        **more,
+    }
+
+
+def database_environment(folder: Path) -> dict[str, str]:
+    """Return what a process of the project needs to use this test's engines."""
     # The session's server, and on it the database of this test.
     name = connection.settings_dict["NAME"]
     database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}")
@@ -81,8 +92,4 @@ def environment(exchange: SpawnedExchange, folder: Path, **more: str) -> dict[st
         "DATABASE_URL": database.geturl(),
         "REDIS_URL": settings.REDIS_URL,
         "TCPD_VAR": str(folder),
-        "TCPD_EXCHANGE": "okx-sim",
-        "TCPD_OKX_REST_URL": exchange.rest,
-        "TCPD_OKX_WS_URL": exchange.websocket,
-        **more,
     }

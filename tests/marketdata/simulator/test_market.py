@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketdata.simulator.instruments import INSTRUMENTS, LISTED_MINUTE
+from marketdata.simulator.instruments import INSTRUMENTS, LISTED_MINUTE, listed
 from marketdata.simulator.market import MINUTE_MS, SeededMarket
 from marketdata.simulator.matches import Matches
 from marketdata.simulator.paths import BLOCK, asset_block, price_of
@@ -198,3 +198,25 @@ def test_a_year_of_minutes_is_served_within_seconds():
 def test_the_busiest_market_is_never_silent_for_ten_seconds():
     day = of_minutes(SeededMarket(seed=7), "BTC-USDT", MONDAY, 1440)
     assert np.diff(day.times).max() < 10_000
+
+
+def test_a_crowd_trades_once_in_two_seconds_each_and_changes_nobody_else():
+    few, many = SeededMarket(7), SeededMarket(7, 1.0, listed(120))
+    start, end = MONDAY * MINUTE_MS - 1, (MONDAY + 20) * MINUTE_MS
+    for symbol in ("BTC-USDT", "LTC-USDT"):
+        alone, among = (one.matches(symbol, start, end) for one in (few, many))
+        assert (alone.ids.tolist(), alone.ticks.tolist()) == (
+            among.ids.tolist(),
+            among.ticks.tolist(),
+        )
+    others = [symbol for symbol in many.instruments if symbol.startswith("A")]
+    rates = [len(many.matches(symbol, start, end)) / 1200 for symbol in others]
+    assert len(others) == 111
+    assert 0.4 < sum(rates) / len(rates) < 0.6
+    assert few.identity != many.identity
+
+
+@pytest.mark.parametrize("count", [0, 1000])
+def test_a_number_of_instruments_that_nobody_lists_is_refused(count):
+    with pytest.raises(ValueError, match="expected 1 to 999 instruments"):
+        listed(count)
