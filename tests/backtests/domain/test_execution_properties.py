@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -15,11 +18,14 @@ from backtests.domain.records import (
     UNCHANGED,
     Kind,
     Minutes,
+    Reason,
     Rules,
     Sizing,
     new_events,
     new_state,
 )
+from backtests.domain.units import Units
+from marketdata.domain.records import InstrumentSpec
 from tests.backtests.domain.kernel import MINUTE, PLAIN, Account
 
 COLUMNS = ("times", "traded", "opens", "highs", "lows", "closes")
@@ -193,3 +199,40 @@ def test_what_is_affordable_is_the_most_that_is(budget, unit, fee):
     lots = affordable(budget, unit, fee)
     assert lots == 0 or cost_of(lots, unit, fee) <= budget
     assert cost_of(lots + 1, unit, fee) > budget
+
+
+@st.composite
+def any_rules(draw):
+    """Return rules of any kind, among them those under which targets alone trade."""
+    rules = draw(st.one_of(rule_sets(), plain_rules()))
+    return rules._replace(taker=draw(share), maker=draw(share))
+
+
+@settings(max_examples=300)
+@given(markets(), any_rules())
+def test_the_fee_of_every_fill_is_its_price_by_its_size_by_its_rate_rounded_up(market, rules):
+    _, events, _ = walked(*market, rules)
+    for fill in events[events["kind"] == Kind.FILL]:
+        # Only what rests in the book pays as a maker: a take-profit.
+        is_maker = fill["reason"] == Reason.TAKE_PROFIT
+        rate = Fraction(rules.maker if is_maker else rules.taker, PPM)
+        value = int(fill["tick"]) * abs(int(fill["lots"])) * rules.cash_per_tick_lot
+        assert int(fill["fee"]) == math.ceil(value * rate)
+
+
+@given(
+    st.sampled_from(("0.1", "0.01", "0.5", "0.00001")),
+    st.sampled_from(("1", "0.00000001", "0.0001", "0.1")),
+    st.integers(1, 10**6),
+    st.integers(1, 10**6),
+    st.integers(0, 500),
+)
+def test_a_fee_in_money_is_the_least_amount_that_is_no_less_than_its_share(
+    tick_size, lot_size, ticks, lots, tenths_bps
+):
+    units = Units.of(InstrumentSpec("TOY", Decimal(tick_size), Decimal(lot_size)))
+    rate = Decimal(tenths_bps) / 100_000
+    value = ticks * lots * units.cash_per_tick_lot
+    fee = units.amount(share_up(value, int(rate * PPM)))
+    exact = units.price(ticks) * units.quantity(lots) * rate
+    assert exact <= fee < exact + units.cash
