@@ -71,15 +71,19 @@ def columns(model: type[Model]) -> set[str]:
 @contextmanager
 def last_batch_kept(search: Search) -> Iterator[None]:
     """Keep a search from ending, however fast its workers are: nobody can take its last batch."""
+    rows = "select from backtests_searchbatch where search_id = %s order by id desc limit 1"
+    with locked(rows, search):
+        yield
+
+
+@contextmanager
+def locked(rows: str, search: Search) -> Iterator[None]:
+    """Hold rows of a search, told by a statement that selects them, in another session."""
     other = connection.copy()
     other.set_autocommit(False)
     try:
         with other.cursor() as cursor:
-            cursor.execute(
-                "select from backtests_searchbatch where search_id = %s"
-                " order by id desc limit 1 for update",
-                [search.pk],
-            )
+            cursor.execute(f"{rows} for update", [search.pk])
         yield
     finally:
         other.close()

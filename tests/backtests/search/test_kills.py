@@ -11,11 +11,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from backtests.models import Search
 from tcpdashboard.supervisor.plan import COMPUTER
 from tests.backtests.conftest import wave, with_candles
-from tests.backtests.search.conftest import asked, done, last_batch_kept, stored, told
+from tests.backtests.search.conftest import asked, done, last_batch_kept, locked, stored, told
 from tests.marketdata.api.conftest import START_MS, make_instrument
 from tests.marketdata.processes import BEAT, Celery, celery
 from tests.patience import Witness, until
@@ -131,3 +132,43 @@ def test_killed_at_random_moments_it_goes_on_within_30_s_and_ends_as_undisturbed
     undisturbed = done(asked(**SEARCHES[kind]))
     assert stored(search) == stored(undisturbed)
     assert told(now(search)) == told(undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.usefixtures("queues")
+@pytest.mark.django_db(transaction=True)
+def test_killed_in_the_transaction_of_its_sum_it_is_summed_up_again_and_once(tmp_path, settings):
+    settings.SEARCH_WORKERS = 2
+    with_candles(make_instrument("BTC-USDT"), wave(DAYS * 1440))
+    with stack(tmp_path) as workers:
+        search = asked(**SPAN, **NARROW, **HOLDOUT)
+        trials = "select from backtests_trial where search_id = %s"
+        with ExitStack() as held:
+            with last_batch_kept(search):
+                until(lambda: not search.batches.filter(is_done=False)[1:].exists())
+                # What the best came to out of sample is written last, and waits for their rows.
+                held.enter_context(locked(trials, search))
+            until(waits_for_trials)
+            workers.kill([0, 1])
+            killed_at = time.monotonic()
+            assert now(search).summary == {}
+            assert not search.trials.exclude(outside=None).exists()
+        with Witness() as witness:
+            until(lambda: now(search).state == "done")
+            took_s = time.monotonic() - killed_at
+        assert took_s < RESUMED_S + witness.longest_s
+    assert search.batches.filter(kind="sum").count() == 1
+    undisturbed = done(asked(**SPAN, **NARROW, **HOLDOUT))
+    assert stored(search) == stored(undisturbed)
+    assert told(now(search)) == told(undisturbed)
+
+
+def waits_for_trials() -> bool:
+    """Whether a session is kept from writing trials by one that holds them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select exists(select from pg_stat_activity where datname = current_database()"
+            " and wait_event_type = 'Lock' and query ilike 'update \"backtests_trial\"%%')"
+        )
+        return bool(cursor.fetchone()[0])
