@@ -202,14 +202,14 @@ def test_what_is_affordable_is_the_most_that_is(budget, unit, fee):
 
 
 @st.composite
-def any_rules(draw):
-    """Return rules of any kind, among them those under which targets alone trade."""
-    rules = draw(st.one_of(rule_sets(), plain_rules()))
-    return rules._replace(taker=draw(share), maker=draw(share))
+def goal_rules(draw):
+    """Return rules under which many positions end at a take-profit."""
+    goal = draw(st.integers(1, 20_000))
+    return draw(plain_rules())._replace(take_profit=goal, minimum_lots=1, max_exposure=PPM)
 
 
 @settings(max_examples=300)
-@given(markets(), any_rules())
+@given(markets(), st.one_of(rule_sets(), goal_rules()))
 def test_the_fee_of_every_fill_is_its_price_by_its_size_by_its_rate_rounded_up(market, rules):
     _, events, _ = walked(*market, rules)
     for fill in events[events["kind"] == Kind.FILL]:
