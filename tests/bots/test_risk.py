@@ -83,6 +83,33 @@ def test_a_limit_is_one_verdict_with_its_numbers_an_alert_and_orders(ada, bots):
 
 
 @pytest.mark.parametrize(
+    ("limit", "allowed", "numbers"),
+    [
+        # Once 400 above what was put in, by now 900 below it.
+        (
+            "max_drawdown",
+            0.05,
+            {"capital": 20_000, "highest_equity": 20_400, "equity": 19_100, "loss": 1300},
+        ),
+        # 5 BTC at 1,000.0 beside 4,100 and the other's 10,000 of cash.
+        ("max_exposure", 0.25, {"exposure": 5000, "equity": 19_100}),
+    ],
+)
+def test_every_limit_keeps_the_numbers_it_was_judged_by(ada, bots, limit, allowed, numbers):
+    set_limits(ada, {limit: allowed}, ada)
+    mark(bots[0], 10_400)
+    assert sweep_limits() == set()
+    mark(bots[0], 4100, lots=500_000_000, tick=10_000)
+    sweep_limits()
+    told = OwnerVerdict.objects.get().numbers
+    assert (told.pop("quote"), Decimal(told.pop("limit"))) == ("USDT", Decimal(str(allowed)))
+    # 1,300 of 20,400, and 5,000 of 19,100.
+    share = {"max_drawdown": "0.063725", "max_exposure": "0.261780"}[limit]
+    assert told.pop("share") == share
+    assert {name: Decimal(text) for name, text in told.items()} == numbers
+
+
+@pytest.mark.parametrize(
     ("action", "kinds"),
     [("block", ["pause"]), ("flatten", ["pause", "flatten"]), ("halt", ["halt"])],
 )
