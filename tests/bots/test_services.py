@@ -269,7 +269,8 @@ def test_no_more_bots_start_than_the_owner_allows(ada, bob):
     set_limits(ada, {"max_open_bots": 1}, ada)
     start_bot(make_bot(ada, "one"), ada)
     second = make_bot(ada, "two")
-    assert list(refusal(start_bot, second, ada)) == ["max_open_bots"]
+    refused = {"max_open_bots": "1 of your bots are alive, 1 may be: stop one first"}
+    assert refusal(start_bot, second, ada) == refused
     assert start_bot(make_bot(bob), bob).state == "starting"
     stop_bot(Bot.objects.get(name="one"), ada)
     assert start_bot(second, ada).state == "starting"
